@@ -1,0 +1,214 @@
+"""A model folder on disk, and the passport: the identity of the embedding space that a model makes.
+
+    model.json       the passport and the model's card: where it comes from, how it was made, how good it is
+    model.xml        OpenVINO IR, the graph
+    model.bin        its weights
+    tokenizer.json   the vocabulary and how text becomes tokens
+    LICENSE, NOTICE  of the base model
+
+This room reads and checks such folders and finds them by name. It never runs a model (`encoder`) and never makes one
+(`encoder.build`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from ctxsearch.errors import ModelError, ModelNotFoundError
+
+Pooling: TypeAlias = Literal["mean", "cls", "none"]
+Output: TypeAlias = Literal["token_states", "embedding"]
+
+DEFAULT_MODEL = "all-minilm-l6-v2-int8"
+"""Name of the model in the box."""
+
+CARD = "model.json"
+GRAPH = "model.xml"
+WEIGHTS = "model.bin"
+TOKENIZER = "tokenizer.json"
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+"""The inputs a graph may have, in the order BERT names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passport:
+    """What must be equal for two embeddings to be comparable, and the few facts needed to make one.
+
+    Two passports with the same ``fingerprint`` name the same embedding space.
+    """
+
+    name: str
+    dim: int
+    context_window: int
+    """Most tokens of a context, ``[CLS]`` and ``[SEP]`` counted."""
+    question_window: int
+    """Most tokens of a question, ``[CLS]`` and ``[SEP]`` counted."""
+    pooling: Pooling
+    """How token states become an embedding; ``none`` when the graph gives the embedding itself."""
+    output: Output
+    inputs: tuple[str, ...]
+    precision: str
+    lower_case: bool
+    weights_sha256: str
+    """Of the graph's and the weights' checksums."""
+    vocabulary_sha256: str
+    context_prefix: str = ""
+    question_prefix: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that decides an embedding; the name takes no part."""
+        identity = {key: value for key, value in asdict(self).items() if key != "name"}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def label(self) -> str:
+        """How messages name this embedding space."""
+        return f"{self.name} ({self.fingerprint[:12]})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values; `from_dict` reads it back."""
+        return {**asdict(self), "inputs": list(self.inputs)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Passport:
+        """Build from JSON values, other keys ignored.
+
+        Raises:
+            ModelError: a key is missing, or a value is of no use.
+        """
+        known = cls.__dataclass_fields__
+        try:
+            passport = cls(**{key: values[key] for key in known if key in values})
+        except TypeError as error:
+            raise ModelError(f"not a passport: {error}") from error
+        object.__setattr__(passport, "inputs", tuple(passport.inputs))
+        passport._check()
+        return passport
+
+    def _check(self) -> None:
+        if not 1 <= self.dim <= 65_536:
+            raise ModelError(f"not a passport: dim is {self.dim!r}")
+        if not 3 <= self.question_window <= self.context_window:
+            raise ModelError(
+                f"not a passport: windows are {self.context_window!r} and {self.question_window!r} tokens; "
+                "a question takes at least 3 and at most as many as a context"
+            )
+        if self.pooling not in ("mean", "cls", "none") or self.output not in ("token_states", "embedding"):
+            raise ModelError(f"not a passport: pooling is {self.pooling!r} and output is {self.output!r}")
+        if unknown := [name for name in self.inputs if name not in INPUTS]:
+            raise ModelError(f"not a passport: unknown inputs {', '.join(map(repr, unknown))}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model folder whose card was read. `load` is the way to get one."""
+
+    path: Path
+    passport: Passport
+    card: Mapping[str, Any] = field(repr=False)
+    """All of ``model.json``."""
+
+    @classmethod
+    def load(cls, path: Path) -> ModelFolder:
+        """Read the card of a folder. The big files are not opened; `verify` does that.
+
+        Raises:
+            ModelError: a file is missing or the card is of no use.
+        """
+        for name in (CARD, GRAPH, WEIGHTS, TOKENIZER):
+            if not (path / name).is_file():
+                raise ModelError(f"model folder {path} has no {name}; {_REMAKE}")
+        try:
+            card = json.loads((path / CARD).read_text(encoding="utf-8"))
+            if not isinstance(card, dict):
+                raise ValueError("not a JSON object")
+            passport = Passport.from_dict(card)
+        except (OSError, ValueError, ModelError) as error:
+            raise ModelError(f"model folder {path}: {CARD} cannot be used: {error}; {_REMAKE}") from error
+        return cls(path, passport, card)
+
+    def verify(self) -> None:
+        """Compare the files with the checksums on the card.
+
+        Raises:
+            ModelError: a file is not the one that the card describes.
+        """
+        weights, vocabulary = checksums(self.path)
+        for names, found, expected in (
+            (f"{GRAPH} or {WEIGHTS}", weights, self.passport.weights_sha256),
+            (TOKENIZER, vocabulary, self.passport.vocabulary_sha256),
+        ):
+            if found != expected:
+                raise ModelError(
+                    f"model folder {self.path}: {names} has checksum {found[:12]}, the card says {expected[:12]}; {_REMAKE}"
+                )
+
+
+_REMAKE = "make or install the model again (ctxsearch model list shows those that are there)"
+
+
+def checksums(path: Path) -> tuple[str, str]:
+    """SHA-256 of a model folder's weights (graph and weights together) and of its vocabulary, as hex."""
+    weights = hashlib.sha256((_sha256(path / GRAPH) + _sha256(path / WEIGHTS)).encode()).hexdigest()
+    return weights, _sha256(path / TOKENIZER)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def model_homes() -> list[Path]:
+    """Folders in which models are looked for by name: the user's first, then the one inside the package.
+
+    ``$CTXSEARCH_MODELS`` replaces the user's folder.
+    """
+    if named := os.environ.get("CTXSEARCH_MODELS"):
+        own = Path(named)
+    else:
+        from platformdirs import user_data_path
+
+        own = user_data_path("ctxsearch", appauthor=False) / "models"
+    return [own, Path(__file__).parent / "models"]
+
+
+def list_models() -> list[ModelFolder]:
+    """All usable models in `model_homes`, by name; the first of a name wins."""
+    found: dict[str, ModelFolder] = {}
+    for home in model_homes():
+        for card in sorted(home.glob(f"*/{CARD}")):
+            try:
+                model = ModelFolder.load(card.parent)
+            except ModelError:
+                continue
+            found.setdefault(model.passport.name, model)
+    return [found[name] for name in sorted(found)]
+
+
+def find_model(name: str | os.PathLike[str] | None = None) -> ModelFolder:
+    """The model of that name, or in that folder; the model in the box for None.
+
+    Raises:
+        ModelNotFoundError: there is none.
+        ModelError: the folder cannot be used.
+    """
+    wanted = os.fspath(name) if name is not None else DEFAULT_MODEL
+    folder = Path(wanted)
+    if folder.is_dir():
+        return ModelFolder.load(folder)
+    if not any(separator in wanted for separator in (os.sep, "/")):
+        for home in model_homes():
+            if (home / wanted / CARD).is_file():
+                return ModelFolder.load(home / wanted)
+    raise ModelNotFoundError(f"no model {wanted!r}: not a folder, and not one of those that ctxsearch model list shows")

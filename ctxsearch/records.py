@@ -1,0 +1,268 @@
+"""The things that pass from room to room: frozen, typed, without I/O.
+
+Offsets are character offsets (Python ``str`` indices), half-open, into the text of a document. Embeddings are
+unit-length float32 rows. Nothing here knows files, SQL, FAISS or a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeAlias, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
+MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
+
+FloatArray: TypeAlias = NDArray[np.float32]
+IntArray: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading inside a document's text: it opens a section that runs to the next heading of its level or above."""
+
+    start: int
+    """Offset of the first character of the heading's line."""
+    level: int
+    """1 for the outermost."""
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One thing that a user ingests: a file, or a record of a file.
+
+    ``source`` names it towards people (a path or a URI) and is what `Hit.source` shows. ``origin`` is the absolute path
+    of the file it was read from, or empty; a document that is a whole file is identified by it, so that one file
+    reached by two spellings of its path is one document.
+    """
+
+    text: str
+    source: str
+    title: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    headings: tuple[Heading, ...] = ()
+    origin: str = ""
+    is_record: bool = False
+    """True when several documents come from ``origin``, as the lines of a JSONL file do."""
+
+    @property
+    def key(self) -> str:
+        """The identity of the document in an index: ingesting the same key again replaces the document."""
+        return self.source if self.is_record or not self.origin else self.origin
+
+
+class Sentence(NamedTuple):
+    """A span inside one context. A tuple, since an ingest makes millions."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A span of one document that fits the model's context window; what a query returns.
+
+    The contexts of a document tile its text: each starts where the one before it ends. The sentences of a context tile
+    the context in the same way, so leading and trailing whitespace belongs to some sentence.
+    """
+
+    start: int
+    end: int
+    text: str
+    tokens: int
+    """Tokens of the text, without ``[CLS]`` and ``[SEP]``."""
+    headings: tuple[str, ...] = ()
+    """Titles of the sections that the context stands in, outermost first."""
+    sentences: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Embeddings of a sequence of contexts.
+
+    ``vectors`` is float32 of shape (rows, dim), unit rows. ``bounds`` is int64 of shape (contexts + 1,): rows
+    ``bounds[i]:bounds[i + 1]`` belong to context ``i``; the first is the context's own embedding, the others those of
+    its sentences, in order. A model with only a pooled output gives one row a context.
+    """
+
+    vectors: FloatArray
+    bounds: IntArray
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def __getitem__(self, i: int) -> FloatArray:
+        """The rows of context ``i``, shape (1 + sentences, dim)."""
+        return self.vectors[self.bounds[i] : self.bounds[i + 1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question as the model saw it: its embedding of shape (dim,), and whether its end was cut off."""
+
+    text: str
+    embedding: FloatArray
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A context that one way of searching found, before fusion.
+
+    ``dense`` and ``lexical`` are higher for better, and None where that way of searching did not score the context.
+    ``sentence`` is the ordinal of the best sentence, or None where no sentence was scored.
+    """
+
+    context_id: int
+    dense: float | None = None
+    lexical: float | None = None
+    sentence: int | None = None
+
+
+class Scores(NamedTuple):
+    """The raw scores behind a hit's score; None where the mode did not use that one."""
+
+    dense: float | None
+    """Cosine similarity, -1 to 1: the best sentence blended with the context."""
+    lexical: float | None
+    """BM25, 0 and up."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedSentence:
+    """The sentence of a hit that matched best."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One context in an answer."""
+
+    rank: int
+    score: float
+    scores: Scores
+    document_id: int
+    context_id: int
+    source: str
+    title: str
+    metadata: Mapping[str, Any]
+    page: int | None
+    start: int
+    end: int
+    text: str
+    sentence: MatchedSentence
+    headings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Milliseconds:
+    """Where the time of a query went."""
+
+    embed: float
+    search: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Sequence[Hit]):
+    """The hits of one question, best first, and what is to be known about them."""
+
+    question: str
+    hits: tuple[Hit, ...]
+    mode: Mode
+    generation: int
+    truncated: bool
+    """True when the question was longer than the model's question window and its end was not searched by meaning."""
+    milliseconds: Milliseconds
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[index]
+
+
+class Failure(NamedTuple):
+    """A source that did not go in, and why."""
+
+    source: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentCounts:
+    """What an ingest did to documents."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What an ingest did. ``contexts``, ``sentences`` and ``tokens`` count what was embedded in this run."""
+
+    index: str
+    generation: int
+    documents: DocumentCounts
+    contexts: int
+    sentences: int
+    tokens: int
+    seconds: float
+    failures: tuple[Failure, ...] = ()
+    skipped: tuple[Failure, ...] = ()
+    """Files met in a folder that are not text of a kind that can be read. Not failures, but not passed over in silence."""
+
+    @property
+    def contexts_per_second(self) -> float:
+        return self.contexts / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """What an index holds and whether it is in order."""
+
+    index: str
+    format: int
+    generation: int
+    documents: int
+    contexts: int
+    sentences: int
+    bytes: Mapping[str, int]
+    """Bytes on disk: ``catalog`` (with its write-ahead log) and ``vectors``."""
+    vector_index: str
+    recall: float
+    """Recall@10 of the vector index against exact search; 1.0 for exact search."""
+    passport: Mapping[str, Any]
+    healthy: bool
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSummary:
+    """A document as `list` shows it."""
+
+    document_id: int
+    source: str
+    title: str
+    metadata: Mapping[str, Any]
+    contexts: int
+    characters: int
+    ingested_at: str
+    """UTC, ISO 8601."""
