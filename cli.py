@@ -1,0 +1,6 @@
+"""Runs ctxsearch from a checkout: ``python cli.py query "…"`` is ``ctxsearch query "…"``."""
+
+from ctxsearch.cli import main
+
+if __name__ == "__main__":
+    main()

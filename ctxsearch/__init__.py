@@ -1,0 +1,97 @@
+"""ctxsearch: search your own documents by meaning, on your own machine.
+
+    import ctxsearch
+
+    with ctxsearch.open("indexes/handbook") as index:
+        index.ingest(["docs/"])
+        for hit in index.query("who may approve a refund?"):
+            print(hit.rank, hit.score, hit.source, hit.sentence.text)
+
+Names are imported when they are first used, so that ``import ctxsearch`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ctxsearch.errors import (
+        ArgumentError,
+        CtxsearchError,
+        DamagedIndexError,
+        DocumentNotFoundError,
+        IndexBusyError,
+        IndexFormatError,
+        IndexNotFoundError,
+        MissingExtraError,
+        ModelError,
+        ModelNotFoundError,
+        NotAnIndexError,
+        PassportMismatchError,
+        SourceError,
+        StoreError,
+    )
+    from ctxsearch.index import Index, open
+    from ctxsearch.records import Answer, Document, Failure, Heading, Hit, IndexStatus, IngestReport
+
+_HOMES = {
+    "ctxsearch.index": ("Index", "open"),
+    "ctxsearch.records": ("Answer", "Document", "Failure", "Heading", "Hit", "IndexStatus", "IngestReport"),
+    "ctxsearch.errors": (
+        "ArgumentError",
+        "CtxsearchError",
+        "DamagedIndexError",
+        "DocumentNotFoundError",
+        "IndexBusyError",
+        "IndexFormatError",
+        "IndexNotFoundError",
+        "MissingExtraError",
+        "ModelError",
+        "ModelNotFoundError",
+        "NotAnIndexError",
+        "PassportMismatchError",
+        "SourceError",
+        "StoreError",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Answer",
+    "ArgumentError",
+    "CtxsearchError",
+    "DamagedIndexError",
+    "Document",
+    "DocumentNotFoundError",
+    "Failure",
+    "Heading",
+    "Hit",
+    "Index",
+    "IndexBusyError",
+    "IndexFormatError",
+    "IndexNotFoundError",
+    "IndexStatus",
+    "IngestReport",
+    "MissingExtraError",
+    "ModelError",
+    "ModelNotFoundError",
+    "NotAnIndexError",
+    "PassportMismatchError",
+    "SourceError",
+    "StoreError",
+    "__version__",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if home := _HOME_OF.get(name):
+        return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,45 @@
+"""The progress bar of an ingest: on a terminal only, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ctxsearch.ingest import Progress, ProgressListener
+
+REDRAW_SECONDS = 0.1
+
+
+@contextmanager
+def progress_bar() -> Iterator[ProgressListener | None]:
+    """A listener for an ingest that draws a bar: documents, contexts a second, time left, current source.
+
+    Yields None where standard error is no terminal: nothing is drawn and nothing need be told.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    started = time.monotonic()
+    drawn = 0.0
+    with click.progressbar(length=1, file=sys.stderr, item_show_func=lambda text: text, show_percent=True) as bar:
+
+        def listen(progress: Progress) -> None:
+            nonlocal drawn
+            now = time.monotonic()
+            if now - drawn < REDRAW_SECONDS:
+                return
+            drawn = now
+            bar.length = max(1, progress.bytes_total)
+            rate = progress.contexts / max(now - started, 1e-9)
+            name = progress.source if len(progress.source) <= 40 else "…" + progress.source[-39:]
+            text = f"{progress.documents:,} documents  {progress.contexts:,} contexts  {rate:,.0f}/s  {name}"
+            bar.update(progress.bytes_read - bar.pos, text.encode("utf-8", "replace").decode())
+
+        yield listen
+        bar.update(bar.length - bar.pos if bar.length else 0)

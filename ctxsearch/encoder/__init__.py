@@ -1,0 +1,13 @@
+"""Contexts and questions become unit vectors.
+
+    tokens.py    text -> token ids; the only importer of tokenizers
+    runtime.py   token ids -> embeddings; the Encoder that ingest and query hold
+    build.py     a Hugging Face folder -> a model folder (extra [build])
+
+This room is the only importer of openvino. It knows nothing of documents in a store, files of users, or ranking. An
+`Encoder` takes a batch and gives arrays; it can be built in another process from the path of a model folder.
+"""
+
+from ctxsearch.encoder.runtime import Encoder
+
+__all__ = ["Encoder"]

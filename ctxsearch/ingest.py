@@ -1,0 +1,331 @@
+"""The way in: sources -> documents -> contexts -> embeddings -> store.
+
+Everything is streamed: documents are read one by one, their contexts gathered into windows, and while one window is
+embedded the next is read and cut and the one before is written. What is reported is committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ctxsearch import contexts, readers
+from ctxsearch.encoder import Encoder
+from ctxsearch.errors import SourceError
+from ctxsearch.records import Context, Document, DocumentCounts, Embeddings, Failure, IngestReport
+from ctxsearch.store import Store, Writer
+
+CONTEXTS_PER_WINDOW = 512
+"""Contexts that are sorted by length and embedded together, and at most so many more are in memory before and after."""
+
+UNBROKEN_CHARACTERS = 1000
+"""A run of so many characters without a space is no word of any script that a WordPiece model reads."""
+
+_UNBROKEN = re.compile(rf"[^\s⺀-￿]{{{UNBROKEN_CHARACTERS},}}")  # scripts from U+2E80 on write without spaces
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where an ingest stands. Counts are of what is committed."""
+
+    documents: int
+    contexts: int
+    bytes_read: int
+    bytes_total: int
+    source: str
+    """The document read last."""
+
+
+ProgressListener: TypeAlias = Callable[[Progress], None]
+
+
+def ingest_paths(
+    store: Store,
+    encoder: Callable[[], Encoder],
+    index_name: str,
+    paths: Sequence[str],
+    *,
+    glob: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    prune: bool = False,
+    on_progress: ProgressListener | None = None,
+) -> IngestReport:
+    """Add and update what the paths lead to.
+
+    Args:
+        store: where it goes.
+        encoder: gives the encoder; called when there is something to embed.
+        index_name: how the report names the index.
+        paths: files and folders; ``-`` is standard input.
+        glob: of the files in folders, only those that fit.
+        metadata: added to that of every document.
+        prune: remove documents whose file is gone from the folders among the paths, and records gone from their file.
+        on_progress: told after each commit.
+
+    Returns:
+        What was done. Sources that could not be read are in it; they stop nothing.
+    """
+    sources = readers.find([path for path in paths if path != readers.STANDARD_INPUT], glob)
+    with store.writer() as writer:
+        run = _Run(writer, encoder, dict(metadata or {}), sources.bytes, on_progress)
+        for missing in sources.missing:
+            run.fail(missing.source, missing.reason)
+        run.skipped.extend(Failure(*skip) for skip in sources.skipped)
+        run.take(_read(sources, readers.STANDARD_INPUT in paths, run))
+        if prune:
+            _prune(run, sources, [path for path in paths if path != readers.STANDARD_INPUT], glob)
+        return run.report(index_name)
+
+
+def ingest_documents(
+    store: Store, encoder: Callable[[], Encoder], index_name: str, documents: Iterable[Document]
+) -> IngestReport:
+    """Add and update documents that were made elsewhere; as `ingest_paths` otherwise."""
+    with store.writer() as writer:
+        run = _Run(writer, encoder, {}, 0, None)
+        run.take(documents)
+        return run.report(index_name)
+
+
+@dataclass(slots=True)
+class _Part:
+    """Contexts of one document that share a window; all of them, unless the document is longer than that."""
+
+    document: Document
+    content_hash: str
+    updates: bool
+    first: bool
+    last: bool = False
+    contexts: list[Context] = field(default_factory=list)
+
+
+class _Run:
+    """One ingest, from the first document to the report."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        encoder: Callable[[], Encoder],
+        metadata: dict[str, Any],
+        bytes_total: int,
+        on_progress: ProgressListener | None,
+    ) -> None:
+        self.writer = writer
+        self.failures: list[Failure] = []
+        self.skipped: list[Failure] = []
+        self.incomplete: set[str] = set()
+        """Origins of which something could not be read, so that what is not seen there need not be gone."""
+        self.seen: dict[int, int] = {}
+        """Short hash of each key met -> short hash of its content."""
+        self.bytes_read = 0
+        self._get_encoder = encoder
+        self._metadata = metadata
+        self._bytes_total = bytes_total
+        self._on_progress = on_progress
+        self._started = time.perf_counter()
+        self._counts = DocumentCounts()
+        self._contexts = self._sentences = self._tokens = 0
+        self._document_id = 0
+        self._source = ""
+
+    def fail(self, source: str, reason: str, origin: str = "") -> None:
+        """Note a source that did not go in."""
+        self.failures.append(Failure(source, reason))
+        if origin:
+            self.incomplete.add(origin)
+
+    def take(self, documents: Iterable[Document]) -> None:
+        """Embed and write documents: one window is written and the next prepared while another is embedded."""
+        with ThreadPoolExecutor(1, thread_name_prefix="encoder") as pool:
+            pending: tuple[list[_Part], Future[Embeddings]] | None = None
+            try:
+                for window in self._windows(documents):
+                    batch = [context for part in window for context in part.contexts]
+                    future = pool.submit(self._get_encoder().embed_contexts, batch)
+                    if pending:
+                        self._write(*pending)
+                    pending = window, future
+                if pending:
+                    self._write(*pending)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        self._tell()
+
+    def delete(self, document_id: int) -> None:
+        """Remove a document that is gone."""
+        self.writer.delete_document(document_id)
+        self._counts = replace(self._counts, deleted=self._counts.deleted + 1)
+
+    def report(self, index_name: str) -> IngestReport:
+        """Commit what is left and say what was done."""
+        generation = self.writer.commit()
+        return IngestReport(
+            index=index_name,
+            generation=generation,
+            documents=replace(self._counts, failed=len(self.failures)),
+            contexts=self._contexts,
+            sentences=self._sentences,
+            tokens=self._tokens,
+            seconds=time.perf_counter() - self._started,
+            failures=tuple(self.failures),
+            skipped=tuple(self.skipped),
+        )
+
+    def _windows(self, documents: Iterable[Document]) -> Iterator[list[_Part]]:
+        window: list[_Part] = []
+        size = 0
+        for document in documents:
+            part = self._admit(document)
+            if part is None:
+                continue
+            encoder = self._get_encoder()
+            for context in contexts.split(part.document, encoder.count_tokens, encoder.context_budget):
+                if size == CONTEXTS_PER_WINDOW:
+                    yield window
+                    window, size = [], 0
+                    if part.contexts:
+                        part = replace(part, first=False, contexts=[])
+                if not part.contexts:
+                    window.append(part)
+                part.contexts.append(context)
+                size += 1
+            part.last = True
+        if window:
+            yield window
+
+    def _admit(self, document: Document) -> _Part | None:
+        """Decide what becomes of a document: the first part of it, or None if there is nothing to do."""
+        if reason := unusable(document):
+            self.fail(document.source, reason, document.origin)
+            return None
+        if self._metadata:
+            document = replace(document, metadata={**document.metadata, **self._metadata})
+        try:
+            content_hash = hash_content(document)
+        except (TypeError, ValueError):
+            self.fail(document.source, "its metadata cannot be written as JSON", document.origin)
+            return None
+        key, short = _short(document.key), _short(content_hash)
+        if self.seen.get(key, short) != short:
+            self.fail(document.source, "came a second time in this run, with other content", document.origin)
+            return None
+        repeated = key in self.seen
+        self.seen[key] = short
+        known = self.writer.content_hash(document.key)
+        if repeated or known == content_hash:
+            self._counts = replace(self._counts, unchanged=self._counts.unchanged + 1)
+            self._tell()
+            return None
+        return _Part(document, content_hash, updates=known is not None, first=True)
+
+    def _write(self, window: list[_Part], future: Future[Embeddings]) -> None:
+        embeddings = future.result()
+        row = 0
+        for part in window:
+            if part.first:
+                self._document_id = self.writer.put_document(part.document, part.content_hash)
+            rows = [embeddings[i] for i in range(row, row + len(part.contexts))]
+            row += len(part.contexts)
+            self.writer.put_contexts(self._document_id, part.document.title, part.contexts, rows)
+        if not window[-1].last:
+            return  # a document is committed whole
+        self.writer.commit()
+        for part in window:
+            self._contexts += len(part.contexts)
+            self._tokens += sum(context.tokens for context in part.contexts)
+            self._sentences += sum(len(context.sentences) for context in part.contexts)
+            if part.last:
+                counts = self._counts
+                if part.updates:
+                    self._counts = replace(counts, updated=counts.updated + 1)
+                else:
+                    self._counts = replace(counts, added=counts.added + 1)
+        self._source = window[-1].document.source
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._on_progress:
+            done = self._counts.added + self._counts.updated + self._counts.unchanged
+            self._on_progress(Progress(done, self._contexts, self.bytes_read, self._bytes_total, self._source))
+
+
+def unusable(document: Document) -> str | None:
+    """Why a text cannot be searched, in a user's words; None if it can."""
+    text = document.text
+    if not text.strip():
+        return "has no text"
+    if found := _SURROGATE.search(text):
+        return f"has half a character (an unpaired surrogate) at character {found.start()}"
+    unbroken = sum(len(match.group()) for match in _UNBROKEN.finditer(text))
+    if 2 * unbroken > len(text):
+        return f"has no words: {unbroken:,} of its {len(text):,} characters stand in runs without a space"
+    if not document.source.strip():
+        return "has no source to name it by"
+    return None
+
+
+def hash_content(document: Document) -> str:
+    """SHA-256 over all of a document that reaches the index.
+
+    Raises:
+        TypeError, ValueError: the metadata is not JSON.
+    """
+    headings = [[heading.start, heading.level, heading.title] for heading in document.headings]
+    rest = json.dumps([document.title, dict(document.metadata), headings], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(f"{rest}\0{document.text}".encode()).hexdigest()
+
+
+def _short(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def _read(sources: readers.Sources, standard_input: bool, run: _Run) -> Iterator[Document]:
+    """Documents of all sources; what cannot be read is noted."""
+    if standard_input:
+        try:
+            yield readers.read_standard_input()
+        except SourceError as error:
+            run.fail(error.source, error.reason)
+    for file in sources.files:
+        read_before = run.bytes_read
+        for item in readers.read(file):
+            if isinstance(item, Document):
+                if item.is_record:
+                    run.bytes_read = min(run.bytes_read + len(item.text), read_before + file.size)
+                yield item
+            elif isinstance(item, SourceError):
+                run.fail(item.source, item.reason, str(file.origin))
+            else:
+                run.skipped.append(Failure(*item))
+        run.bytes_read = read_before + file.size
+
+
+def _prune(run: _Run, sources: readers.Sources, paths: Sequence[str], glob: str | None) -> None:
+    """Delete documents that came from below the paths and are there no more.
+
+    Not touched: what is below a path that cannot be read now, and records of a file that could not be read whole.
+    """
+    unread = [Path(missing.source).resolve() for missing in sources.missing]
+    roots = [Path(path).resolve() for path in paths if Path(path).exists()]
+    found = {str(file.origin) for file in sources.files}
+    for document_id, key, origin in list(run.writer.origins()):
+        path = Path(origin)
+        root = next((root for root in roots if path == root or root in path.parents), None)
+        if root is None or any(part == path or part in path.parents for part in unread):
+            continue
+        if glob and path != root and not (fnmatch(path.name, glob) or fnmatch(path.relative_to(root).as_posix(), glob)):
+            continue
+        gone = origin not in found
+        gone_from_file = origin not in run.incomplete and _short(key) not in run.seen
+        if gone or gone_from_file:
+            run.delete(document_id)

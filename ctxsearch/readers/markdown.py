@@ -1,0 +1,35 @@
+"""Markdown: the document's text is the file's, letter for letter, with its headings found by a CommonMark parser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from markdown_it import MarkdownIt
+
+from ctxsearch.readers.decoding import decode, read_bytes
+from ctxsearch.readers.walk import File
+from ctxsearch.records import Document, Heading
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def read(file: File) -> Iterator[Document]:
+    """The file as one document. Its title is its first heading, else the file's name."""
+    content = decode(read_bytes(file), file.source)
+    found = headings(content)
+    title = found[0].title if found else file.path.stem
+    yield Document(content, file.source, title, headings=found, origin=str(file.origin))
+
+
+def headings(content: str) -> tuple[Heading, ...]:
+    """The headings of a Markdown text, in order; those inside quotes and lists are not sections and do not count."""
+    parser = MarkdownIt("commonmark")
+    parser.core.ruler.enableOnly(["normalize", "block"])  # no inline parsing: only blocks are of use here
+    starts = [0, *(match.end() for match in _LINE_END.finditer(content))]
+    tokens = parser.parse(content)
+    return tuple(
+        Heading(start=starts[token.map[0]], level=int(token.tag[1:]), title=following.content.strip())
+        for token, following in zip(tokens, tokens[1:], strict=False)
+        if token.type == "heading_open" and token.level == 0 and token.map and following.content.strip()
+    )

@@ -1,0 +1,124 @@
+"""Paths become files. Links inside a folder are not followed, so nothing outside of it is read.
+
+Left out without a word, as other tools do: hidden files, what ``.gitignore`` and ``.ctxignore`` name, and index folders.
+Left out with a word (`Skipped`): links, devices, pipes and sockets.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NamedTuple
+
+from pathspec import GitIgnoreSpec
+
+from ctxsearch.errors import SourceError
+
+IGNORE_FILES = (".gitignore", ".ctxignore")
+INDEX_MARK = "catalog.sqlite3"
+"""A folder that holds such a file is an index, and is not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A regular file to read."""
+
+    path: Path
+    source: str
+    """The path as the user spelled it, with forward slashes."""
+    origin: Path
+    """The absolute path, links resolved: its identity."""
+    size: int
+    named: bool
+    """True when the user named the file itself and not a folder above it."""
+
+
+class Skipped(NamedTuple):
+    """Something met in a folder that is not read, and why."""
+
+    source: str
+    error: str
+
+
+def find_files(path: str, glob: str | None) -> Iterator[File | Skipped | SourceError]:
+    """The files that one path leads to, in the order of their names."""
+    root = Path(path)
+    source = root.as_posix()
+    try:
+        status = root.stat()
+        origin = root.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: Python 3.11 and 3.12 say so of a link that loops
+        reason = getattr(error, "strerror", None) or "a link that leads to itself"
+        yield SourceError(source, f"cannot be read: {reason}")
+        return
+    except ValueError:
+        yield SourceError(source, "not a path")
+        return
+    if stat.S_ISDIR(status.st_mode):
+        yield from _walk(root, origin, glob, [])
+    elif stat.S_ISREG(status.st_mode):
+        yield File(root, source, origin, status.st_size, named=True)
+    else:
+        yield SourceError(source, "not a regular file")
+
+
+def _walk(
+    root: Path, origin: Path, glob: str | None, ignores: list[tuple[Path, GitIgnoreSpec]]
+) -> Iterator[File | Skipped | SourceError]:
+    pending = [(root, origin, ignores)]
+    while pending:
+        folder, folder_origin, ignores = pending.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            if any(entry.name == INDEX_MARK for entry in entries):
+                continue
+            ignores = ignores + _ignores_of(folder)
+        except OSError as error:
+            yield SourceError(folder.as_posix(), f"cannot be read: {error.strerror}")
+            continue
+        below = []
+        for entry in entries:
+            path = folder / entry.name
+            if entry.name.startswith("."):
+                continue
+            try:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if _is_ignored(path, is_folder, ignores):
+                    continue
+                if entry.is_symlink():
+                    yield Skipped(path.as_posix(), "a link; links inside a folder are not followed")
+                elif is_folder:
+                    below.append((path, folder_origin / entry.name, ignores))
+                elif not entry.is_file(follow_symlinks=False):
+                    yield Skipped(path.as_posix(), "not a regular file")
+                elif glob is None or fnmatch(entry.name, glob) or fnmatch(path.relative_to(root).as_posix(), glob):
+                    yield File(
+                        path, path.as_posix(), folder_origin / entry.name, entry.stat().st_size, named=False
+                    )
+            except OSError as error:
+                yield SourceError(path.as_posix(), f"cannot be read: {error.strerror}")
+        pending.extend(reversed(below))
+
+
+def _ignores_of(folder: Path) -> list[tuple[Path, GitIgnoreSpec]]:
+    found = []
+    for name in IGNORE_FILES:
+        file = folder / name
+        if file.is_file():
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            found.append((folder, GitIgnoreSpec.from_lines(lines)))
+    return found
+
+
+def _is_ignored(path: Path, is_folder: bool, ignores: list[tuple[Path, GitIgnoreSpec]]) -> bool:
+    """The deepest ignore file that says anything about a path decides, as in git."""
+    for folder, spec in reversed(ignores):
+        name = path.relative_to(folder).as_posix() + ("/" if is_folder else "")
+        verdict = spec.check_file(name).include
+        if verdict is not None:
+            return verdict
+    return False
