@@ -15,14 +15,15 @@ takes the index from one generation to the next; what happens inside one `Catalo
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import sqlite_utils
@@ -85,6 +86,9 @@ CREATE TABLE vectors (context_id INTEGER PRIMARY KEY REFERENCES contexts (id), d
 CREATE TABLE removed (context_id INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
 """
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _HEADING_SEPARATOR = "\x1f"
 _WORDS = re.compile(r"\w+")
 
@@ -110,6 +114,17 @@ class StoredVectors(NamedTuple):
 
     context_id: int
     rows: NDArray[np.float16]
+
+
+def _translating(method: Callable[Concatenate[Catalog, P], R]) -> Callable[Concatenate[Catalog, P], R]:
+    """Errors of SQLite inside the method leave it as errors of ours."""
+
+    @functools.wraps(method)
+    def translating(self: Catalog, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._translated():
+            return method(self, *args, **kwargs)
+
+    return translating
 
 
 class Catalog:
@@ -190,12 +205,12 @@ class Catalog:
             finally:
                 self._db.rollback()
 
+    @_translating
     def begin(self) -> int:
         """Begin to write the next generation; returns its number. Nobody sees it before `commit`."""
-        with self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            generation = self.generation() + 1
-            self._set_meta("generation", generation)
+        self._db.execute("BEGIN IMMEDIATE")
+        generation = self.generation() + 1
+        self._set_meta("generation", generation)
         return generation
 
     def commit(self) -> None:
@@ -207,10 +222,10 @@ class Catalog:
                 self._db.rollback()
                 raise
 
+    @_translating
     def roll_back(self) -> None:
         """Drop what was written since `begin`, if anything."""
-        with self._translated():
-            self._db.rollback()
+        self._db.rollback()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -233,17 +248,17 @@ class Catalog:
         """Where the model was when the index was made."""
         return str(self._meta("model_path"))
 
+    @_translating
     def counts(self) -> tuple[int, int, int]:
         """Documents, contexts and sentences."""
-        with self._translated():
-            return tuple(  # type: ignore[return-value]
-                self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                for table in ("documents", "contexts", "sentences")
-            )
+        return tuple(
+            self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("documents", "contexts", "sentences")
+        )
 
+    @_translating
     def _meta(self, key: str) -> Any:
-        with self._translated():
-            row = self._db.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
         if row is None:
             raise DamagedIndexError(f"{self._path} has lost its {key}; restore the folder from a backup")
         return json.loads(row[0])
@@ -253,6 +268,7 @@ class Catalog:
 
     # Writing, between `begin` and `commit`
 
+    @_translating
     def put_document(self, document: Document, content_hash: str, generation: int) -> int:
         """Add a document without its contexts, or replace one of the same key; returns its id."""
         row = {
@@ -274,6 +290,7 @@ class Catalog:
         table.update(found[0], row)
         return int(found[0])
 
+    @_translating
     def put_contexts(
         self,
         document_id: int,
@@ -314,11 +331,13 @@ class Catalog:
             for context_id, rows in zip(ids, vectors, strict=True)
         )
 
+    @_translating
     def delete_document(self, document_id: int, generation: int) -> None:
         """Remove a document and all that belongs to it."""
         self._remove_contexts(document_id, generation)
         self._db.execute("DELETE FROM documents WHERE id = ?", [document_id])
 
+    @_translating
     def forget_removed(self, generation: int) -> None:
         """Drop the notes about contexts removed up to a generation that the vector file holds."""
         self._db.execute("DELETE FROM removed WHERE generation <= ?", [generation])
@@ -337,25 +356,25 @@ class Catalog:
 
     # Documents
 
+    @_translating
     def content_hash(self, key: str) -> str | None:
         """Hash of the document's content, or None for an unknown key."""
-        with self._translated():
-            row = self._db.execute("SELECT content_hash FROM documents WHERE key = ?", [key]).fetchone()
+        row = self._db.execute("SELECT content_hash FROM documents WHERE key = ?", [key]).fetchone()
         return row[0] if row else None
 
+    @_translating
     def find_documents(self, name: str) -> list[int]:
         """Ids of the documents of that source, origin or key."""
-        with self._translated():
-            rows = self._db.execute(
-                "SELECT id FROM documents WHERE source = :name OR origin = :name OR key = :name ORDER BY id",
-                {"name": name},
-            )
-            return [row[0] for row in rows]
+        rows = self._db.execute(
+            "SELECT id FROM documents WHERE source = :name OR origin = :name OR key = :name ORDER BY id",
+            {"name": name},
+        )
+        return [row[0] for row in rows]
 
+    @_translating
     def has_document(self, document_id: int) -> bool:
         """Whether there is a document of that id."""
-        with self._translated():
-            return self._db.execute("SELECT 1 FROM documents WHERE id = ?", [document_id]).fetchone() is not None
+        return self._db.execute("SELECT 1 FROM documents WHERE id = ?", [document_id]).fetchone() is not None
 
     def documents(self, where: Mapping[str, Any] | None = None) -> Iterator[DocumentSummary]:
         """All documents, in the order of their ids."""
@@ -378,11 +397,11 @@ class Catalog:
                     ingested_at=row["ingested_at"],
                 )
 
+    @_translating
     def document_text(self, document_id: int) -> str:
         """The text of a document, letter for letter."""
-        with self._translated():
-            rows = self._db.execute('SELECT text FROM contexts WHERE document_id = ? ORDER BY "start"', [document_id])
-            return "".join(row[0] for row in rows)
+        rows = self._db.execute('SELECT text FROM contexts WHERE document_id = ? ORDER BY "start"', [document_id])
+        return "".join(row[0] for row in rows)
 
     def origins(self) -> Iterator[tuple[int, str, str]]:
         """Id, key and origin of each document that was read from a file."""
@@ -391,16 +410,17 @@ class Catalog:
 
     # Searching
 
+    @_translating
     def matching_contexts(self, where: Mapping[str, Any]) -> IntArray:
         """Ids, rising, of the contexts whose document's metadata fits."""
         condition, parameters = _condition(where)
-        with self._translated():
-            rows = self._db.execute(
-                f"SELECT id FROM contexts WHERE document_id IN (SELECT id FROM documents WHERE {condition}) ORDER BY id",
-                parameters,
-            )
-            return np.fromiter((row[0] for row in rows), np.int64)
+        rows = self._db.execute(
+            f"SELECT id FROM contexts WHERE document_id IN (SELECT id FROM documents WHERE {condition}) ORDER BY id",
+            parameters,
+        )
+        return np.fromiter((row[0] for row in rows), np.int64)
 
+    @_translating
     def search_text(
         self, words: Sequence[str], limit: int, where: Mapping[str, Any] | None = None
     ) -> list[tuple[int, float]]:
@@ -421,42 +441,45 @@ class Catalog:
                 "AND rowid IN (SELECT id FROM contexts WHERE document_id IN "
                 f"(SELECT id FROM documents WHERE {condition}))"
             )
-        with self._translated():
-            rows = self._db.execute(
-                "SELECT rowid, -bm25(contexts_fts) AS score FROM contexts_fts "
-                f"WHERE contexts_fts MATCH :match {filtered} ORDER BY score DESC, rowid LIMIT :limit",
-                {**parameters, "match": match, "limit": limit},
-            )
-            return [(row[0], row[1]) for row in rows]
+        rows = self._db.execute(
+            "SELECT rowid, -bm25(contexts_fts) AS score FROM contexts_fts "
+            f"WHERE contexts_fts MATCH :match {filtered} ORDER BY score DESC, rowid LIMIT :limit",
+            {**parameters, "match": match, "limit": limit},
+        )
+        return [(row[0], row[1]) for row in rows]
 
+    @_translating
     def contexts(self, ids: Iterable[int]) -> dict[int, StoredContext]:
         """Contexts by id, with their documents; ids that are not there are left out."""
         wanted = list(ids)
         found: dict[int, StoredContext] = {}
-        with self._translated():
-            for some in _chunks(wanted):
-                marks = ",".join("?" * len(some))
-                spans: dict[int, list[Sentence]] = {}
-                for row in self._db.execute(
-                    f'SELECT context_id, "start", "end" FROM sentences WHERE context_id IN ({marks}) '
-                    "ORDER BY context_id, ordinal",
-                    some,
-                ):
-                    spans.setdefault(row[0], []).append(Sentence(row[1], row[2]))
-                for row in self._db.execute(
-                    'SELECT c.id, d.id, c."start", c."end", c.page, c.headings, c.text, d.source, d.title, d.metadata '
-                    f"FROM contexts c JOIN documents d ON d.id = c.document_id WHERE c.id IN ({marks})",
-                    some,
-                ):
-                    found[row[0]] = StoredContext(
-                        *row[:5],
-                        headings=tuple(row[5].split(_HEADING_SEPARATOR)) if row[5] else (),
-                        text=row[6],
-                        sentences=tuple(spans.get(row[0], ())),
-                        source=row[7],
-                        title=row[8],
-                        metadata=json.loads(row[9]),
-                    )
+        for some in _chunks(wanted):
+            marks = ",".join("?" * len(some))
+            spans: dict[int, list[Sentence]] = {}
+            for row in self._db.execute(
+                f'SELECT context_id, "start", "end" FROM sentences WHERE context_id IN ({marks}) '
+                "ORDER BY context_id, ordinal",
+                some,
+            ):
+                spans.setdefault(row[0], []).append(Sentence(row[1], row[2]))
+            for row in self._db.execute(
+                'SELECT c.id, d.id, c."start", c."end", c.page, c.headings, c.text, d.source, d.title, d.metadata '
+                f"FROM contexts c JOIN documents d ON d.id = c.document_id WHERE c.id IN ({marks})",
+                some,
+            ):
+                found[row[0]] = StoredContext(
+                    context_id=row[0],
+                    document_id=row[1],
+                    start=row[2],
+                    end=row[3],
+                    page=row[4],
+                    headings=tuple(row[5].split(_HEADING_SEPARATOR)) if row[5] else (),
+                    text=row[6],
+                    sentences=tuple(spans.get(row[0], ())),
+                    source=row[7],
+                    title=row[8],
+                    metadata=json.loads(row[9]),
+                )
         return found
 
     # Vectors, for the vector index
@@ -474,13 +497,11 @@ class Catalog:
                     raise DamagedIndexError(f"{self._path}: the vectors of context {context_id} are damaged")
                 yield StoredVectors(context_id, np.frombuffer(data, STORED).reshape(-1, dim))
 
+    @_translating
     def removed_since(self, generation: int) -> IntArray:
         """Ids, rising, of the contexts removed after a generation."""
-        with self._translated():
-            rows = self._db.execute(
-                "SELECT context_id FROM removed WHERE generation > ? ORDER BY context_id", [generation]
-            )
-            return np.fromiter((row[0] for row in rows), np.int64)
+        rows = self._db.execute("SELECT context_id FROM removed WHERE generation > ? ORDER BY context_id", [generation])
+        return np.fromiter((row[0] for row in rows), np.int64)
 
     # Care
 
@@ -488,23 +509,25 @@ class Catalog:
         """What is wrong with the file; empty for nothing. Reads all of it, so it takes a while."""
         try:
             findings = [row[0] for row in self._db.execute("PRAGMA integrity_check(5)")]
-            findings += [f"a row of {row[0]} belongs to nothing" for row in self._db.execute("PRAGMA foreign_key_check")]
+            findings += [
+                f"a row of {row[0]} belongs to nothing" for row in self._db.execute("PRAGMA foreign_key_check")
+            ]
             self._db.execute("INSERT INTO contexts_fts (contexts_fts, rank) VALUES ('integrity-check', 1)")
         except sqlite3.Error as error:
             return [f"the catalog: {error}"]
         return [f"the catalog: {finding}" for finding in findings if finding != "ok"]
 
+    @_translating
     def shrink(self) -> None:
         """Give back the space of what was deleted, and leave nothing of it in the file or its log."""
-        with self._translated():
-            self._db.execute("INSERT INTO contexts_fts (contexts_fts) VALUES ('optimize')")
-            self._db.execute("VACUUM")
-            self.truncate_log()
+        self._db.execute("INSERT INTO contexts_fts (contexts_fts) VALUES ('optimize')")
+        self._db.execute("VACUUM")
+        self.truncate_log()
 
+    @_translating
     def truncate_log(self) -> None:
         """Move the write-ahead log into the file, as far as readers let it."""
-        with self._translated():
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def words_of(question: str) -> list[str]:
@@ -524,7 +547,6 @@ def _connect(path: Path, read_only: bool, journal: str | None = None) -> sqlite_
         if journal:
             db.execute(f"PRAGMA journal_mode = {journal}")
     db.execute("PRAGMA foreign_keys = ON")
-    db.execute("PRAGMA trusted_schema = OFF")  # a catalog from a stranger runs no functions from its schema
     return db
 
 
@@ -542,7 +564,8 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
         connection.close()
-        if path.with_name(path.name + "-wal").exists():
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size:
             raise
         connection = sqlite3.connect(
             f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
@@ -554,8 +577,10 @@ def _translate(error: sqlite3.DatabaseError, path: Path) -> StoreError:
     text = str(error)
     code = getattr(error, "sqlite_errorname", "")
     if code.startswith("SQLITE_FULL") or (code.startswith("SQLITE_IOERR") and "disk" in text):
-        return StoreError(f"no space left, or the disk failed, while writing to {path.parent}: {text}; "
-                          "the index is as it was after the last commit")
+        return StoreError(
+            f"no space left, or the disk failed, while writing to {path.parent}: {text}; "
+            "the index is as it was after the last commit"
+        )
     if code.startswith("SQLITE_READONLY"):
         return StoreError(f"{path.parent} cannot be written to: {text}")
     if code.startswith("SQLITE_CANTOPEN"):

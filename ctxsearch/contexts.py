@@ -139,9 +139,7 @@ def _units(text: str, start: int, end: int, count_tokens: TokenCounter, budget: 
                 opens = False
 
 
-def _pieces(
-    text: str, start: int, end: int, count_tokens: TokenCounter, budget: int
-) -> Iterator[tuple[int, int, int]]:
+def _pieces(text: str, start: int, end: int, count_tokens: TokenCounter, budget: int) -> Iterator[tuple[int, int, int]]:
     """Cut a span that is too long into pieces that fit, at white space where there is some."""
     while start < end:
         # A token is seldom longer than eight characters and never shorter than a part of one: begin with a generous

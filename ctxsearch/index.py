@@ -161,9 +161,7 @@ class Index:
 
     # The way out
 
-    def query(
-        self, question: str, k: int = 5, mode: Mode = "hybrid", where: Mapping[str, Any] | None = None
-    ) -> Answer:
+    def query(self, question: str, k: int = 5, mode: Mode = "hybrid", where: Mapping[str, Any] | None = None) -> Answer:
         """The k contexts that answer a question best.
 
         Args:
@@ -246,13 +244,11 @@ class Index:
         self._require_writable()
         self._store.compact()
 
-    def _find(
-        self, find: Any, has: Any, source: str | os.PathLike[str] | None, document_id: int | None
-    ) -> list[int]:
+    def _find(self, find: Any, has: Any, source: str | os.PathLike[str] | None, document_id: int | None) -> list[int]:
         if (source is None) == (document_id is None):
             raise ArgumentError("name a document by its source or by its id")
         if source is None:
-            ids = [document_id] if has(document_id) else []
+            ids = [document_id] if document_id is not None and has(document_id) else []
         else:
             name = os.fspath(source)
             spellings = dict.fromkeys((name, Path(name).as_posix(), str(Path(name).resolve())))

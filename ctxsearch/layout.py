@@ -81,7 +81,9 @@ class IndexFolder:
             NotAnIndexError: something else is here.
         """
         if not self.exists():
-            raise IndexNotFoundError(f"no index at {self.root}; make one with: ctxsearch ingest PATH --index {self.root}")
+            raise IndexNotFoundError(
+                f"no index at {self.root}; make one with: ctxsearch ingest PATH --index {self.root}"
+            )
 
     def create(self) -> None:
         """Make the folder.

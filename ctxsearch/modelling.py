@@ -1,4 +1,4 @@
-"""Making models from the command line: texts are read, a model is built from them. Wiring of readers and encoder.build."""
+"""Making models: texts are read, a model is built from them. Wiring of readers and encoder.build."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ class ModelFolder:
         ):
             if found != expected:
                 raise ModelError(
-                    f"model folder {self.path}: {names} has checksum {found[:12]}, the card says {expected[:12]}; {_REMAKE}"
+                    f"{self.path}: {names} has checksum {found[:12]}, its card says {expected[:12]}; {_REMAKE}"
                 )
 
 

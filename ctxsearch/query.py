@@ -59,7 +59,9 @@ def answer(
         raise ArgumentError(f"k is {k!r}; ask for at least 1 hit")
     for question in questions:
         if not question.strip():
-            raise ArgumentError("the question is empty; ask for something, as in: ctxsearch query \"who may approve a refund?\"")
+            raise ArgumentError(
+                'the question is empty; ask for something, as in: ctxsearch query "who may approve a refund?"'
+            )
     # Half a surrogate pair (bytes of a command line that are not UTF-8) is no text that a model or SQLite takes.
     questions = [question.encode("utf-8", "replace").decode() for question in questions]
     started = time.perf_counter()
@@ -114,9 +116,7 @@ def _search(
     others = [context_id for context_id in lexical if context_id not in dense]
     dense |= {c.context_id: c for c in snapshot.score_dense(embedded.embedding, others, SENTENCE_WEIGHT)}
     ranked = fusion.blend({context_id: c.dense or 0.0 for context_id, c in dense.items()}, lexical)
-    return [
-        (replace(dense[context_id], lexical=lexical.get(context_id)), score) for context_id, score in ranked[:k]
-    ]
+    return [(replace(dense[context_id], lexical=lexical.get(context_id)), score) for context_id, score in ranked[:k]]
 
 
 def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, words: frozenset[str]) -> Hit:

@@ -227,7 +227,7 @@ class IngestReport:
     seconds: float
     failures: tuple[Failure, ...] = ()
     skipped: tuple[Failure, ...] = ()
-    """Files met in a folder that are not text of a kind that can be read. Not failures, but not passed over in silence."""
+    """Files met in a folder that are of no kind that can be read. No failures, but not passed over in silence."""
 
     @property
     def contexts_per_second(self) -> float:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-
 from ctxsearch.catalog import Catalog, StoredContext, words_of
 from ctxsearch.errors import StoreError
 from ctxsearch.layout import LOCK_TIMEOUT_SECONDS, IndexFolder, replace_atomically

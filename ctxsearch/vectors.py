@@ -104,7 +104,10 @@ class VectorIndex:
         if not context_ids:
             return
         ids = np.concatenate(
-            [context_id * ROWS_PER_CONTEXT + np.arange(len(own)) for context_id, own in zip(context_ids, rows, strict=True)]
+            [
+                context_id * ROWS_PER_CONTEXT + np.arange(len(own))
+                for context_id, own in zip(context_ids, rows, strict=True)
+            ]
         )
         vectors = np.concatenate(rows).astype(np.float32)
         if vectors.shape != (len(ids), self.dim):
@@ -121,7 +124,8 @@ class VectorIndex:
         """Remove contexts; those that are not there are passed over."""
         gone = np.isin(self._ids // ROWS_PER_CONTEXT, context_ids)
         if gone.any():
-            self._rows.remove_ids(_selector(gone))
+            bits = np.packbits(gone, bitorder="little")
+            self._rows.remove_ids(_selector(bits, len(gone)))
             self._ids = self._ids[~gone]
 
     def rows(self, context_id: int) -> FloatArray:
@@ -172,7 +176,8 @@ class VectorIndex:
         if allowed is not None:
             mask = np.isin(self._ids // ROWS_PER_CONTEXT, allowed)
             available = int(mask.sum())
-            chosen = faiss.SearchParameters(sel=_selector(mask))
+            bits = np.packbits(mask, bitorder="little")  # the selector only points to them
+            chosen = faiss.SearchParameters(sel=_selector(bits, len(mask)))  # type: ignore[call-arg]
         query = np.ascontiguousarray(vector[np.newaxis, :], np.float32)
         depth = min(available, 4 * k + 32)
         scored: dict[int, ContextScore] = {}
@@ -189,9 +194,6 @@ class VectorIndex:
         return []
 
 
-def _selector(mask: NDArray[np.bool_]) -> faiss.IDSelector:
-    """Selects the positions where ``mask`` is true."""
-    bits = np.packbits(mask, bitorder="little")
-    selector = faiss.IDSelectorBitmap(len(mask), faiss.swig_ptr(bits))
-    selector.bits = bits  # the selector only points to them
-    return selector
+def _selector(bits: NDArray[np.uint8], length: int) -> faiss.IDSelector:
+    """Selects the positions whose bit is set, among ``length``; valid as long as the caller keeps ``bits``."""
+    return faiss.IDSelectorBitmap(length, faiss.swig_ptr(bits))

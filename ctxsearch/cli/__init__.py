@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,6 +23,7 @@ from ctxsearch.errors import ArgumentError, CtxsearchError
 
 if TYPE_CHECKING:
     from ctxsearch.index import Index
+    from ctxsearch.records import Answer
 
 DONE, FAILED, WRONG_USAGE, SOME_FAILED = 0, 1, 2, 3
 DEFAULT_INDEX = "indexes/default"
@@ -86,7 +87,7 @@ def _opened(path: str, *, create: bool = False, model: str | None = None, read_o
         yield index
 
 
-def _pairs(values: tuple[str, ...], option: str) -> dict[str, str]:
+def _pairs(values: Sequence[str], option: str) -> dict[str, str]:
     """``K=V`` arguments as a dict.
 
     Raises:
@@ -101,7 +102,7 @@ def _pairs(values: tuple[str, ...], option: str) -> dict[str, str]:
     return pairs
 
 
-def _conditions(values: tuple[str, ...]) -> dict[str, Any]:
+def _conditions(values: Sequence[str]) -> dict[str, Any]:
     """``--where`` arguments as a condition: a value that reads as a number or boolean fits either kind."""
     import json
 
@@ -191,7 +192,9 @@ def ingest(
     metavar="MODE",
     help="dense (by meaning), lexical (by words) or hybrid (both).",
 )
-@click.option("--where", multiple=True, metavar="K=V", help="Only documents with this metadata; several are joined by and.")
+@click.option(
+    "--where", multiple=True, metavar="K=V", help="Only documents with this metadata; several are joined by and."
+)
 @json_option
 def query(
     question: str, index_path: str, model: str | None, k: int, mode: Any, where: tuple[str, ...], as_json: bool
@@ -201,14 +204,15 @@ def query(
 
     conditions = _conditions(where)
     if question == "-":
-        lines = click.get_text_stream("stdin", encoding="utf-8", errors="replace")
+        lines = sys.stdin.buffer.read().decode("utf-8", "replace").splitlines()
         questions = [line.strip() for line in lines if line.strip()]
         if not questions:
             raise ArgumentError("no question on standard input; write one a line")
     else:
         questions = [question]
     with _opened(index_path, model=model, read_only=True) as index:
-        for answer in index.query_many(questions, k, mode, conditions):
+        answers: list[Answer] = index.query_many(questions, k, mode, conditions)
+        for answer in answers:
             if answer.truncated:
                 click.echo(present.TRUNCATED, err=True)
             if as_json:

@@ -22,6 +22,9 @@ MOST_LISTED = 20
 """Failures and skips printed one by one; --json has them all."""
 
 TRUNCATED = "the question is longer than the model reads; its end was not searched by meaning"
+_MARK = "\x01"
+"""Stands where the matched sentence begins and ends; cleaned text has no such character."""
+
 _CONTROL = {code: " " for code in [*range(0x20), *range(0x7F, 0xA0)] if chr(code) not in "\n\t"}
 
 
@@ -80,23 +83,20 @@ def _hit(hit: Hit) -> None:
 
 
 def _marked(hit: Hit, width: int) -> list[str]:
-    """The context wrapped to the width, the matched sentence between » and « and, where there are colours, bold."""
+    """The context's lines wrapped to the width, the matched sentence between » and « (bold where there are colours)."""
     start, end = hit.sentence.start - hit.start, hit.sentence.end - hit.start
-    before, matched, after = (
-        " ".join(_clean(part).split()) for part in (hit.text[:start], hit.text[start:end], hit.text[end:])
-    )
-    whole = " ".join(part for part in (before, f"»{matched}«" if matched else "", after) if part)
-    lines = textwrap.wrap(whole, max(20, width), break_on_hyphens=False)
+    before, matched, after = (_clean(part) for part in (hit.text[:start], hit.text[start:end], hit.text[end:]))
+    marked = f"{before}{_MARK}»{matched}«{_MARK}{after}"
+    lines = []
     inside = False
-    styled = []
-    for line in lines:
-        pieces = []
-        for piece in line.replace("»", "\0»").replace("«", "«\0").split("\0"):
-            inside = inside or piece.startswith("»")
-            pieces.append(click.style(piece, bold=True) if inside and piece else piece)
-            inside = inside and not piece.endswith("«")
-        styled.append("".join(pieces))
-    return styled
+    for line in marked.splitlines():
+        for wrapped in textwrap.wrap(line, max(20, width), break_on_hyphens=False):
+            pieces = []
+            for number, piece in enumerate(wrapped.split(_MARK)):
+                inside = inside != (number > 0)
+                pieces.append(click.style(piece, bold=True) if inside and piece else piece)
+            lines.append("".join(pieces))
+    return lines
 
 
 def nothing_found(index: Index, filtered: bool) -> str:
@@ -250,8 +250,8 @@ def models(found: Sequence[ModelFolder]) -> None:
         passport = folder.passport
         default = "  (default)" if passport.name == DEFAULT_MODEL else ""
         _print(
-            f"{passport.name}  {passport.dim} dimensions, windows {passport.context_window}/{passport.question_window}, "
-            f"{passport.precision}{default}"
+            f"{passport.name}  {passport.dim} dimensions, {passport.precision}, "
+            f"windows {passport.context_window}/{passport.question_window}{default}"
         )
 
 

@@ -27,6 +27,14 @@ TOKENS_PER_BATCH = 4096
 INFERENCES_IN_FLIGHT = 2
 """One runs while the results of another are pooled."""
 
+SHAPES_REMEMBERED = "64"
+"""Batch shapes for which OpenVINO keeps its kernels and buffers. Its own default of 5000 made an ingest of 10,033
+documents take 1.06 GB for no more speed: nearly every batch is of another shape."""
+
+LENGTH_STEP = 16
+"""Batches are padded to a multiple of this. Fewer shapes make fewer kernels: 5 % faster than padding to the longest
+text alone, and a quarter less memory."""
+
 PAD_ID = 0
 """Padding is masked, so any valid id serves; BERT's ``[PAD]`` is 0."""
 
@@ -54,6 +62,7 @@ class Encoder:
         self._context_prefix = self.passport.context_prefix
         self._question_prefix = self.passport.question_prefix
         options: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": "1"}
+        options["CPU_RUNTIME_CACHE_CAPACITY"] = SHAPES_REMEMBERED
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
         if self.passport.precision == "float32":
@@ -129,9 +138,7 @@ class Encoder:
                 vectors[i] = self._pool(states[row], len(tokens[i].ids), nothing)[0]
 
         self._infer(tokens, pool)
-        return [
-            Question(question, vectors[i], tokens[i].truncated) for i, question in enumerate(questions)
-        ]
+        return [Question(question, vectors[i], tokens[i].truncated) for i, question in enumerate(questions)]
 
     def _infer(self, tokens: Sequence[TokenIds], pool: Callable[[FloatArray, Sequence[int]], None]) -> None:
         """Run the model over all texts; hand each batch's output and the indices of its texts to ``pool``."""
@@ -154,7 +161,7 @@ class Encoder:
             raise failures[0]
 
     def _feed(self, ids: Sequence[IntArray]) -> dict[str, NDArray[np.int64]]:
-        longest = max(len(row) for row in ids)
+        longest = -(-max(len(row) for row in ids) // LENGTH_STEP) * LENGTH_STEP
         shape = (len(ids), longest)
         input_ids = np.full(shape, PAD_ID, np.int64)
         attention_mask = np.zeros(shape, np.int64)
@@ -203,12 +210,13 @@ def _sentence_boundaries(context: Context, tokens: TokenIds, shift: int) -> IntA
 def batches_by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Indices of ``lengths`` in batches of like length, longest first.
 
-    A batch padded to its longest member has at most ``budget`` tokens, or one member.
+    A padded batch has at most ``budget`` tokens, or one member.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
     first = 0
     while first < len(order):
-        size = max(1, budget // max(1, lengths[order[first]]))
+        padded = -(-max(1, lengths[order[first]]) // LENGTH_STEP) * LENGTH_STEP
+        size = max(1, budget // padded)
         yield order[first : first + size]
         first += size
 
@@ -216,7 +224,8 @@ def batches_by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]
 def unit_rows(rows: FloatArray) -> FloatArray:
     """Rows scaled to length 1; a row of zeros stays as it is."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms > 0, norms, 1.0)
+    scaled: FloatArray = rows / np.maximum(norms, np.finfo(np.float32).tiny)
+    return scaled
 
 
 def _first_line(error: BaseException) -> str:

@@ -111,7 +111,9 @@ def read_standard_input() -> Document:
     """
     data = sys.stdin.buffer.read()
     content = decode(data, "standard input")
-    return Document(content, source=f"stdin:{hashlib.sha256(data).hexdigest()[:12]}", title=text.title_of(content, "stdin"))
+    return Document(
+        content, source=f"stdin:{hashlib.sha256(data).hexdigest()[:12]}", title=text.title_of(content, "stdin")
+    )
 
 
 __all__ = ["READERS", "STANDARD_INPUT", "File", "Skipped", "Sources", "find", "read", "read_standard_input"]

@@ -17,11 +17,15 @@ from ctxsearch.readers.walk import File
 from ctxsearch.records import Document, Heading
 
 _LEFT_OUT = frozenset(
-    "script style template noscript nav footer aside form svg math iframe object head button select dialog".split()
+    """
+    script style template noscript nav footer aside form svg math iframe object head button select dialog
+    """.split()
 )
 _BLOCKS = frozenset(
-    "address article blockquote body dd div dl dt figcaption figure header hr main ol p pre section table ul "
-    "caption h1 h2 h3 h4 h5 h6".split()
+    """
+    address article blockquote body dd div dl dt figcaption figure header hr main ol p pre section table ul caption
+    h1 h2 h3 h4 h5 h6
+    """.split()
 )
 _LINES = frozenset(("li", "tr", "br"))
 _CELLS = frozenset(("td", "th"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from markdown_it import MarkdownIt
 
@@ -30,6 +31,6 @@ def headings(content: str) -> tuple[Heading, ...]:
     tokens = parser.parse(content)
     return tuple(
         Heading(start=starts[token.map[0]], level=int(token.tag[1:]), title=following.content.strip())
-        for token, following in zip(tokens, tokens[1:], strict=False)
+        for token, following in pairwise(tokens)
         if token.type == "heading_open" and token.level == 0 and token.map and following.content.strip()
     )

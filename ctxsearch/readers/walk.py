@@ -1,6 +1,7 @@
 """Paths become files. Links inside a folder are not followed, so nothing outside of it is read.
 
-Left out without a word, as other tools do: hidden files, what ``.gitignore`` and ``.ctxignore`` name, and index folders.
+Left out without a word, as other tools do: hidden files, what ``.gitignore`` and ``.ctxignore`` name, index
+folders.
 Left out with a word (`Skipped`): links, devices, pipes and sockets.
 """
 
@@ -96,9 +97,7 @@ def _walk(
                 elif not entry.is_file(follow_symlinks=False):
                     yield Skipped(path.as_posix(), "not a regular file")
                 elif glob is None or fnmatch(entry.name, glob) or fnmatch(path.relative_to(root).as_posix(), glob):
-                    yield File(
-                        path, path.as_posix(), folder_origin / entry.name, entry.stat().st_size, named=False
-                    )
+                    yield File(path, path.as_posix(), folder_origin / entry.name, entry.stat().st_size, named=False)
             except OSError as error:
                 yield SourceError(path.as_posix(), f"cannot be read: {error.strerror}")
         pending.extend(reversed(below))
