@@ -38,6 +38,9 @@ APPLICATION_ID = 0x43545853
 
 FULL_TEXT_TOKENIZER = "porter unicode61 remove_diacritics 2"
 
+COLUMN_WEIGHTS = "2.0, 1.0, 1.0"
+"""What a word in the title, the headings and the text counts for in BM25."""
+
 STORED = np.dtype("<f2")
 """Vectors are kept as little-endian float16: half the size, and 0.0002 of a cosine away at most. The vector index
 holds the very same values, so it can be made again from here."""
@@ -442,7 +445,7 @@ class Catalog:
                 f"(SELECT id FROM documents WHERE {condition}))"
             )
         rows = self._db.execute(
-            "SELECT rowid, -bm25(contexts_fts) AS score FROM contexts_fts "
+            f"SELECT rowid, -bm25(contexts_fts, {COLUMN_WEIGHTS}) AS score FROM contexts_fts "
             f"WHERE contexts_fts MATCH :match {filtered} ORDER BY score DESC, rowid LIMIT :limit",
             {**parameters, "match": match, "limit": limit},
         )

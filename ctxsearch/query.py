@@ -24,7 +24,7 @@ from ctxsearch.records import (
 )
 from ctxsearch.store import Snapshot, Store
 
-SENTENCE_WEIGHT = 0.7
+SENTENCE_WEIGHT = 0.85
 """Share of the best sentence in a dense score; the rest is the context's own."""
 
 HYBRID_DEPTH = 100

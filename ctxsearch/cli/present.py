@@ -16,6 +16,7 @@ from ctxsearch.passport import DEFAULT_MODEL, ModelFolder
 from ctxsearch.records import Answer, DocumentSummary, Hit, IndexStatus, IngestReport
 
 if TYPE_CHECKING:
+    from ctxsearch.evaluate import Evaluation
     from ctxsearch.index import Index
 
 MOST_LISTED = 20
@@ -238,6 +239,30 @@ def summary_json(summary: DocumentSummary) -> dict[str, Any]:
         "contexts": summary.contexts,
         "characters": summary.characters,
         "ingested_at": summary.ingested_at,
+    }
+
+
+# Evaluations
+
+
+def evaluation(found: Evaluation) -> None:
+    """Accuracy, a line."""
+    top = ", ".join(f"top-{k} {percent:.2f} %" for k, percent in found.top.items())
+    _print(f"{found.dataset}, {found.protocol} protocol, {found.mode}: {top}, MRR {found.mrr:.4f}")
+    _print(f"{found.questions:,} questions, {found.contexts:,} contexts, {found.seconds:.1f} s")
+
+
+def evaluation_json(found: Evaluation) -> dict[str, Any]:
+    """The object that ``eval --json`` promises."""
+    return {
+        "dataset": found.dataset,
+        "protocol": found.protocol,
+        "mode": found.mode,
+        "questions": found.questions,
+        "contexts": found.contexts,
+        **{f"top{k}": round(percent, 3) for k, percent in found.top.items()},
+        "mrr": round(found.mrr, 5),
+        "seconds": round(found.seconds, 3),
     }
 
 

@@ -93,6 +93,7 @@ def build_model(
         )
         card = {
             **passport.to_dict(),
+            "licence": _licence(base),
             "base": _base_card(base, config),
             "calibration": _calibration_card(calibration, calibration_name) if precision == "int8" else None,
             "made_with": {package: version(package) for package in ("openvino", "nncf", "torch", "transformers")},
@@ -193,6 +194,17 @@ def _pools_cls(base: Path) -> bool:
 def _lower_cases(tokenizer: Tokenizer) -> bool:
     upper, lower = tokenizer.encode(["ABC Word", "abc word"], window=32)
     return bool(np.array_equal(upper.ids, lower.ids))
+
+
+def _licence(base: Path) -> str:
+    """SPDX name of the base's licence where it is plain, else where to read it."""
+    for legal in LEGAL_FILES:
+        if (base / legal).is_file():
+            text = (base / legal).read_text(encoding="utf-8", errors="replace")[:1000]
+            if "Apache License" in text and "Version 2.0" in text:
+                return "Apache-2.0"
+            return "MIT" if "MIT License" in text else f"see {legal}"
+    return "not stated by the base"
 
 
 def _base_card(base: Path, config: dict[str, Any]) -> dict[str, Any]:
