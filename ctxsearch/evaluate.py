@@ -64,7 +64,10 @@ def read_squad(path: Path) -> QuestionSet:
     try:
         data = path.read_bytes()
         content = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-        paragraphs, titles, questions, answers = [], [], [], []
+        paragraphs: list[str] = []
+        titles: list[str] = []
+        questions: list[str] = []
+        answers: list[int] = []
         for article in content["data"]:
             for paragraph in article["paragraphs"]:
                 for asked in paragraph["qas"]:
@@ -108,22 +111,24 @@ def system_protocol(
     A question's rank is that of its document among the different documents of the answer.
     """
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="ctxsearch-eval-") as folder:
-        with indexes.open(Path(folder) / "index", model=model.path) as index:
-            index.add(
-                Document(text, source=f"paragraph:{number}", title=title)
-                for number, (text, title) in enumerate(zip(questions.paragraphs, questions.titles, strict=True))
-            )
-            contexts = index.status().contexts
-            ranks: list[int] = []
-            for first in range(0, len(questions.questions), QUESTIONS_PER_BATCH):
-                batch = questions.questions[first : first + QUESTIONS_PER_BATCH]
-                for answer in index.query_many(batch, DEPTH, mode):
-                    found = list(dict.fromkeys(hit.source for hit in answer))
-                    wanted = f"paragraph:{questions.answers[len(ranks)]}"
-                    ranks.append(found.index(wanted) + 1 if wanted in found else 0)
-                if on_progress:
-                    on_progress(len(ranks), len(questions.questions))
+    with (
+        tempfile.TemporaryDirectory(prefix="ctxsearch-eval-") as folder,
+        indexes.open(Path(folder) / "index", model=model.path) as index,
+    ):
+        index.add(
+            Document(text, source=f"paragraph:{number}", title=title)
+            for number, (text, title) in enumerate(zip(questions.paragraphs, questions.titles, strict=True))
+        )
+        contexts = index.status().contexts
+        ranks: list[int] = []
+        for first in range(0, len(questions.questions), QUESTIONS_PER_BATCH):
+            batch = questions.questions[first : first + QUESTIONS_PER_BATCH]
+            for answer in index.query_many(batch, DEPTH, mode):
+                found = list(dict.fromkeys(hit.source for hit in answer))
+                wanted = f"paragraph:{questions.answers[len(ranks)]}"
+                ranks.append(found.index(wanted) + 1 if wanted in found else 0)
+            if on_progress:
+                on_progress(len(ranks), len(questions.questions))
     return _evaluation(questions, "system", mode, contexts, ranks, time.perf_counter() - started)
 
 

@@ -11,6 +11,7 @@ from ctxsearch import fusion
 from ctxsearch.catalog import StoredContext
 from ctxsearch.encoder import Encoder
 from ctxsearch.errors import ArgumentError
+from ctxsearch.evidence import sentence_coverage
 from ctxsearch.records import (
     MODES,
     Answer,
@@ -26,6 +27,9 @@ from ctxsearch.store import Snapshot, Store
 
 SENTENCE_WEIGHT = 0.85
 """Share of the best sentence in a dense score; the rest is the context's own."""
+
+RERANKED = 50
+"""The best of these, by dense and lexical score, are looked at sentence by sentence."""
 
 HYBRID_DEPTH = 100
 """Candidates that each way of searching brings to a hybrid query, at the least."""
@@ -72,12 +76,11 @@ def answer(
     answers = []
     for question, embedded in zip(questions, asked, strict=True):
         started = time.perf_counter()
-        words = frozenset(question.lower().split())
         with store.snapshot() as snapshot:
             ranked = _search(snapshot, question, embedded, k, mode, where)
             stored = snapshot.contexts(candidate.context_id for candidate, _ in ranked)
             hits = tuple(
-                _hit(rank, score, candidate, stored[candidate.context_id], words)
+                _hit(rank, score, candidate, stored[candidate.context_id], question)
                 for rank, (candidate, score) in enumerate(ranked, start=1)
             )
             generation = snapshot.generation
@@ -115,12 +118,22 @@ def _search(
     lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, depth, where)}
     others = [context_id for context_id in lexical if context_id not in dense]
     dense |= {c.context_id: c for c in snapshot.score_dense(embedded.embedding, others, SENTENCE_WEIGHT)}
-    ranked = fusion.blend({context_id: c.dense or 0.0 for context_id, c in dense.items()}, lexical)
+    cosines = {context_id: c.dense or 0.0 for context_id, c in dense.items()}
+    first = [context_id for context_id, _ in fusion.blend(cosines, lexical)[: max(RERANKED, k)]]
+    stored = snapshot.contexts(first)
+    coverage = sentence_coverage(question, {context_id: _sentences(stored[context_id]) for context_id in first})
+    ranked = fusion.blend(
+        {context_id: cosines[context_id] for context_id in first},
+        lexical,
+        {context_id: covered.share for context_id, covered in coverage.items()},
+    )
     return [(replace(dense[context_id], lexical=lexical.get(context_id)), score) for context_id, score in ranked[:k]]
 
 
-def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, words: frozenset[str]) -> Hit:
-    ordinal = candidate.sentence if candidate.sentence is not None else _sentence_by_words(stored, words)
+def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, question: str) -> Hit:
+    ordinal = candidate.sentence
+    if ordinal is None:
+        ordinal = sentence_coverage(question, {0: _sentences(stored)})[0].sentence
     span = stored.sentences[ordinal]
     whole = stored.text[span.start - stored.start : span.end - stored.start]
     shown = whole.strip()
@@ -143,10 +156,5 @@ def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, w
     )
 
 
-def _sentence_by_words(stored: StoredContext, words: frozenset[str]) -> int:
-    """Ordinal of the sentence that holds most of the question's words; the first of several."""
-    held = [
-        sum(word in stored.text[span.start - stored.start : span.end - stored.start].lower() for word in words)
-        for span in stored.sentences
-    ]
-    return held.index(max(held))
+def _sentences(stored: StoredContext) -> list[str]:
+    return [stored.text[span.start - stored.start : span.end - stored.start] for span in stored.sentences]
