@@ -50,6 +50,7 @@ def open(
         store = LocalStore(folder)
     else:
         named = named or find_model()
+        named.verify()  # before an index is made that nothing could fill
         store = LocalStore.create(folder, named.passport, named.path.absolute())
     try:
         if named and named.passport.fingerprint != store.passport.fingerprint:

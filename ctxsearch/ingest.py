@@ -15,13 +15,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxsearch import contexts, readers
-from ctxsearch.encoder import Encoder
 from ctxsearch.errors import SourceError
 from ctxsearch.records import Context, Document, DocumentCounts, Embeddings, Failure, IngestReport
 from ctxsearch.store import Store, Writer
+
+if TYPE_CHECKING:
+    from ctxsearch.encoder import Encoder
 
 CONTEXTS_PER_WINDOW = 512
 """Contexts that are sorted by length and embedded together, and at most so many more are in memory before and after."""
@@ -108,6 +110,17 @@ class _Part:
     contexts: list[Context] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What was embedded and written, up to some point."""
+
+    added: int = 0
+    updated: int = 0
+    contexts: int = 0
+    sentences: int = 0
+    tokens: int = 0
+
+
 class _Run:
     """One ingest, from the first document to the report."""
 
@@ -132,8 +145,8 @@ class _Run:
         self._bytes_total = bytes_total
         self._on_progress = on_progress
         self._started = time.perf_counter()
-        self._counts = DocumentCounts()
-        self._contexts = self._sentences = self._tokens = 0
+        self._put = self._committed = _Tally()
+        self._unchanged = self._deleted = 0
         self._document_id = 0
         self._source = ""
 
@@ -164,7 +177,7 @@ class _Run:
     def delete(self, document_id: int) -> None:
         """Remove a document that is gone."""
         self.writer.delete_document(document_id)
-        self._counts = replace(self._counts, deleted=self._counts.deleted + 1)
+        self._deleted += 1
 
     def report(self, index_name: str) -> IngestReport:
         """Commit what is left and say what was done."""
@@ -172,10 +185,16 @@ class _Run:
         return IngestReport(
             index=index_name,
             generation=generation,
-            documents=replace(self._counts, failed=len(self.failures)),
-            contexts=self._contexts,
-            sentences=self._sentences,
-            tokens=self._tokens,
+            documents=DocumentCounts(
+                added=self._committed.added,
+                updated=self._committed.updated,
+                unchanged=self._unchanged,
+                deleted=self._deleted,
+                failed=len(self.failures),
+            ),
+            contexts=self._committed.contexts,
+            sentences=self._committed.sentences,
+            tokens=self._committed.tokens,
             seconds=time.perf_counter() - self._started,
             failures=tuple(self.failures),
             skipped=tuple(self.skipped),
@@ -223,7 +242,7 @@ class _Run:
         self.seen[key] = short
         known = self.writer.content_hash(document.key)
         if repeated or known == content_hash:
-            self._counts = replace(self._counts, unchanged=self._counts.unchanged + 1)
+            self._unchanged += 1
             self._tell()
             return None
         return _Part(document, content_hash, updates=known is not None, first=True)
@@ -237,26 +256,28 @@ class _Run:
             rows = [embeddings[i] for i in range(row, row + len(part.contexts))]
             row += len(part.contexts)
             self.writer.put_contexts(self._document_id, part.document.title, part.contexts, rows)
+            put = self._put
+            self._put = replace(
+                put,
+                added=put.added + (part.last and not part.updates),
+                updated=put.updated + (part.last and part.updates),
+                contexts=put.contexts + len(part.contexts),
+                sentences=put.sentences + sum(len(context.sentences) for context in part.contexts),
+                tokens=put.tokens + sum(context.tokens for context in part.contexts),
+            )
         if not window[-1].last:
             return  # a document is committed whole
         self.writer.commit()
-        for part in window:
-            self._contexts += len(part.contexts)
-            self._tokens += sum(context.tokens for context in part.contexts)
-            self._sentences += sum(len(context.sentences) for context in part.contexts)
-            if part.last:
-                counts = self._counts
-                if part.updates:
-                    self._counts = replace(counts, updated=counts.updated + 1)
-                else:
-                    self._counts = replace(counts, added=counts.added + 1)
+        self._committed = self._put
         self._source = window[-1].document.source
         self._tell()
 
     def _tell(self) -> None:
         if self._on_progress:
-            done = self._counts.added + self._counts.updated + self._counts.unchanged
-            self._on_progress(Progress(done, self._contexts, self.bytes_read, self._bytes_total, self._source))
+            done = self._committed.added + self._committed.updated + self._unchanged
+            self._on_progress(
+                Progress(done, self._committed.contexts, self.bytes_read, self._bytes_total, self._source)
+            )
 
 
 def unusable(document: Document) -> str | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxsearch import fusion
 from ctxsearch.catalog import StoredContext
-from ctxsearch.encoder import Encoder
 from ctxsearch.errors import ArgumentError
 from ctxsearch.evidence import sentence_coverage
 from ctxsearch.records import (
@@ -24,6 +23,9 @@ from ctxsearch.records import (
     Scores,
 )
 from ctxsearch.store import Snapshot, Store
+
+if TYPE_CHECKING:
+    from ctxsearch.encoder import Encoder
 
 SENTENCE_WEIGHT = 0.85
 """Share of the best sentence in a dense score; the rest is the context's own."""

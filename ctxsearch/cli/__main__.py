@@ -1,0 +1,5 @@
+"""``python -m ctxsearch.cli`` is ``ctxsearch``."""
+
+from ctxsearch.cli import main
+
+main()
