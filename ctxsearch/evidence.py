@@ -46,10 +46,10 @@ def sentence_coverage(question: str, candidates: Mapping[int, Sequence[str]]) ->
         frequency = sum(any(word in found for found in own) for own in held.values())
         if frequency:
             weights[word] = math.log(1.0 + (len(held) - frequency + 0.5) / (frequency + 0.5))
-    whole = sum(weights.values())
+    whole = math.fsum(weights.values())
     coverage: dict[int, Coverage] = {}
     for context, own in held.items():
-        shares = [sum(weights[word] for word in sorted(found)) / whole if whole else 0.0 for found in own]
+        shares = [math.fsum(weights[word] for word in found) / whole if whole else 0.0 for found in own]
         best = max(range(len(shares)), key=lambda ordinal: (shares[ordinal], -ordinal), default=0)
         coverage[context] = Coverage(shares[best] if shares else 0.0, best)
     return coverage

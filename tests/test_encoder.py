@@ -1,0 +1,241 @@
+"""The encoder, with the model in the box: what a row is, and that it does not depend on its neighbours."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctxsearch.contexts import split
+from ctxsearch.encoder import Encoder
+from ctxsearch.encoder.runtime import batches_by_length, unit_rows
+from ctxsearch.encoder.tokens import Tokenizer
+from ctxsearch.errors import ModelError, ModelNotFoundError
+from ctxsearch.passport import DEFAULT_MODEL, TOKENIZER, ModelFolder, find_model
+from ctxsearch.records import Context, Document, FloatArray, Sentence
+
+TEXTS = (
+    "The river is long. It flows to the sea.",
+    "Fox.",
+    "Glaciers carve valleys. " * 40,
+    "A short note on trains: they run on rails.\n\nBuses do not. Ships float.",
+    "The quick brown fox jumps over the lazy dog. " * 20,
+    "Norway's capital is Oslo.",
+)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder(find_model(DEFAULT_MODEL))
+
+
+@pytest.fixture
+def model_copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(find_model(DEFAULT_MODEL).path, tmp_path / "model"))
+
+
+def context_of(encoder: Encoder, text: str) -> Context:
+    (context,) = split(Document(text, "s"), encoder.count_tokens, encoder.context_budget)
+    return context
+
+
+def with_sentences(text: str, *starts: int) -> Context:
+    bounds = [*starts, len(text)]
+    spans = tuple(Sentence(start, end) for start, end in pairwise(bounds))
+    return Context(0, len(text), text, 0, sentences=spans)
+
+
+def cosines(a: FloatArray, b: FloatArray) -> FloatArray:
+    return np.sum(a * b, axis=1)
+
+
+def test_windows_are_those_of_the_passport(encoder: Encoder) -> None:
+    assert (encoder.dim, encoder.context_budget, encoder.passport.question_window) == (384, 382, 32)
+
+
+def test_rows_are_unit_length(encoder: Encoder) -> None:
+    rows = encoder.embed_contexts([context_of(encoder, text) for text in TEXTS]).vectors
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=0, atol=1e-5)
+    for question in encoder.embed_questions(["", "a", "what is a fox " * 30]):
+        assert question.embedding.shape == (384,)
+        assert np.linalg.norm(question.embedding) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_context_has_a_row_and_one_for_each_sentence(encoder: Encoder) -> None:
+    contexts = [context_of(encoder, text) for text in TEXTS]
+    embeddings = encoder.embed_contexts(contexts)
+    assert len(embeddings) == len(TEXTS)
+    assert [len(embeddings[i]) for i in range(len(TEXTS))] == [1 + len(context.sentences) for context in contexts]
+    assert np.diff(embeddings.bounds).tolist() == [3, 2, 41, 4, 21, 2]
+    assert embeddings.vectors.shape == (73, 384)
+
+
+def test_embedding_does_not_depend_on_its_batch(encoder: Encoder) -> None:
+    contexts = [context_of(encoder, text) for text in TEXTS]
+    together = encoder.embed_contexts(contexts)
+    for i, context in enumerate(contexts):
+        alone = encoder.embed_contexts([context]).vectors
+        assert cosines(alone, together[i]).min() > 0.99
+
+
+def test_result_is_in_the_order_of_the_argument(encoder: Encoder) -> None:
+    contexts = [context_of(encoder, text) for text in TEXTS]
+    forth, back = encoder.embed_contexts(contexts), encoder.embed_contexts(contexts[::-1])
+    for i in range(len(contexts)):
+        assert cosines(forth[i], back[len(contexts) - 1 - i]).min() > 0.99
+
+
+def test_many_contexts_in_several_batches_keep_their_order(encoder: Encoder) -> None:
+    contexts = [context_of(encoder, TEXTS[i % len(TEXTS)]) for i in range(60)]
+    embeddings = encoder.embed_contexts(contexts)
+    for i in range(len(TEXTS), 60):
+        assert cosines(embeddings[i], embeddings[i % len(TEXTS)]).min() > 0.99
+
+
+def test_same_call_gives_the_same_rows(encoder: Encoder) -> None:
+    contexts = [context_of(encoder, text) for text in TEXTS]
+    first, second = encoder.embed_contexts(contexts), encoder.embed_contexts(contexts)
+    np.testing.assert_array_equal(first.vectors, second.vectors)
+
+
+def test_nothing_gives_arrays_without_rows(encoder: Encoder) -> None:
+    embeddings = encoder.embed_contexts([])
+    assert embeddings.vectors.shape == (0, 384)
+    assert embeddings.vectors.dtype == np.float32
+    assert embeddings.bounds.tolist() == [0]
+    assert len(embeddings) == 0
+    assert encoder.embed_questions([]) == []
+
+
+def test_question_is_nearest_to_what_answers_it(encoder: Encoder) -> None:
+    contexts = [context_of(encoder, text) for text in TEXTS]
+    embeddings = encoder.embed_contexts(contexts)
+    (question,) = encoder.embed_questions(["What is the capital of Norway?"])
+    products = [float((embeddings[i] @ question.embedding).max()) for i in range(len(TEXTS))]
+    assert int(np.argmax(products)) == 5
+
+
+def test_sentence_row_is_that_of_its_own_words(encoder: Encoder) -> None:
+    embeddings = encoder.embed_contexts([context_of(encoder, "Oslo is the capital of Norway. Bread is baked.")])
+    (question,) = encoder.embed_questions(["How is bread made?"])
+    assert int(np.argmax(embeddings[0][1:] @ question.embedding)) == 1
+
+
+def test_question_of_32_tokens_fits_and_of_33_is_cut(encoder: Encoder) -> None:
+    """``[CLS]`` and ``[SEP]`` are two of them."""
+    fits, cut = encoder.embed_questions(["fox " * 30, "fox " * 31])
+    assert (fits.truncated, cut.truncated) == (False, True)
+    assert float(fits.embedding @ cut.embedding) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_context_of_the_whole_window_is_embedded(encoder: Encoder) -> None:
+    (context,) = split(Document("fox " * 382, "s"), encoder.count_tokens, 382)
+    assert context.tokens == 382
+    assert encoder.embed_contexts([context]).vectors.shape == (1 + len(context.sentences), 384)
+
+
+def test_context_longer_than_the_window_is_embedded_up_to_it(encoder: Encoder) -> None:
+    text = "fox " * 500
+    rows = encoder.embed_contexts([with_sentences(text, 0, 4 * 400)]).vectors
+    (same,) = encoder.embed_contexts([with_sentences("fox " * 382, 0)]).vectors[:1]
+    assert float(rows[0] @ same) > 0.999
+    np.testing.assert_array_equal(rows[2], rows[0])  # nothing of the second sentence was seen
+
+
+@pytest.mark.parametrize("text", ["[SEP]", "[CLS]", "[PAD]", "[MASK]", "[UNK]", "a [SEP] b"])
+def test_special_tokens_spelled_in_text_are_text(text: str) -> None:
+    tokenizer = Tokenizer(find_model(DEFAULT_MODEL).path / TOKENIZER)
+    (ids,) = tokenizer.encode([text], 32)
+    cls, *inner, sep = ids.ids.tolist()
+    assert (cls, sep) == (101, 102)
+    assert {0, 100, 101, 102, 103} & set(inner) == set()
+    assert tokenizer.count([text]) == [len(inner)]
+
+
+def test_token_starts_are_character_offsets() -> None:
+    tokenizer = Tokenizer(find_model(DEFAULT_MODEL).path / TOKENIZER)
+    (ids,) = tokenizer.encode(["é 漢 😀 fox"], 32)
+    assert ids.starts.tolist() == [-1, 0, 2, 4, 6, 9]
+    assert ids.truncated is False
+
+
+@pytest.mark.parametrize("empty", ["\u200b", "   ", "\x07"])
+def test_sentence_without_tokens_has_the_vector_of_its_context(encoder: Encoder, empty: str) -> None:
+    for text, starts, without in (
+        (f"A fox.{empty}The sea.", (0, 6, 6 + len(empty)), 2),
+        (f"{empty}A fox.", (0, len(empty)), 1),
+        (f"A fox.{empty}", (0, 6), 2),
+        (empty, (0,), 1),
+    ):
+        rows = encoder.embed_contexts([with_sentences(text, *starts)]).vectors
+        np.testing.assert_array_equal(rows[without], rows[0])
+        others = [i for i in range(1, len(rows)) if i != without]
+        assert [i for i in others if np.array_equal(rows[i], rows[0])] == []
+
+
+def test_offsets_of_contexts_within_a_document_do_not_matter(encoder: Encoder) -> None:
+    here = with_sentences("A fox. The sea.", 0, 7)
+    there = Context(100, 115, here.text, 0, sentences=(Sentence(100, 107), Sentence(107, 115)))
+    np.testing.assert_array_equal(encoder.embed_contexts([here]).vectors, encoder.embed_contexts([there]).vectors)
+
+
+def test_batches_are_of_like_length_and_within_the_budget() -> None:
+    lengths = [3, 200, 17, 16, 384, 5]
+    batches = list(batches_by_length(lengths, 512))
+    assert batches == [[4], [1, 2], [3, 5, 0]]
+    assert list(batches_by_length([9000, 1], 512)) == [[0], [1]]
+    assert list(batches_by_length([], 512)) == []
+
+
+def test_row_of_zeros_stays() -> None:
+    rows = unit_rows(np.array([[3, 4], [0, 0]], np.float32))
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]], atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["model.bin", "model.xml", "tokenizer.json"])
+def test_changed_file_is_a_model_error_that_names_it(model_copy: Path, name: str) -> None:
+    data = bytearray((model_copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (model_copy / name).write_bytes(data)
+    with pytest.raises(ModelError, match=name):
+        Encoder(ModelFolder.load(model_copy))
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.bin", "model.xml", "tokenizer.json"])
+def test_missing_file_is_a_model_error_that_names_it(model_copy: Path, name: str) -> None:
+    (model_copy / name).unlink()
+    with pytest.raises(ModelError, match=f"has no {name}"):
+        find_model(model_copy)
+
+
+@pytest.mark.parametrize("card", ["", "[]", "{}", '{"name": "x"}', "\0"])
+def test_card_of_no_use_is_a_model_error_that_names_it(model_copy: Path, card: str) -> None:
+    (model_copy / "model.json").write_text(card, encoding="utf-8")
+    with pytest.raises(ModelError, match=r"model\.json"):
+        find_model(model_copy)
+
+
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="Passport._check compares values of any type")
+@pytest.mark.parametrize(
+    ("old", "new"), [('"dim": 384', '"dim": "384"'), ('"context_window": 384', '"context_window": null')]
+)
+def test_card_with_values_of_another_type_is_a_model_error(model_copy: Path, old: str, new: str) -> None:
+    card = model_copy / "model.json"
+    card.write_text(card.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"model\.json"):
+        find_model(model_copy)
+
+
+def test_tokenizer_file_of_no_use_is_a_model_error(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"tokenizer\.json"):
+        Tokenizer(tmp_path / "tokenizer.json")
+
+
+def test_model_that_is_not_there_is_said() -> None:
+    with pytest.raises(ModelNotFoundError, match="no model 'nowhere'"):
+        find_model("nowhere")

@@ -1,0 +1,67 @@
+"""Fusion: the formulas by hand, and the order of equal scores."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctxsearch.fusion import COVERAGE_WEIGHT, LEXICAL_WEIGHT, RRF_K, blend, reciprocal_rank_fusion
+
+scores = st.dictionaries(st.integers(0, 30), st.floats(-1, 1), max_size=12)
+
+
+def test_weights_are_those_that_were_chosen() -> None:
+    assert (LEXICAL_WEIGHT, COVERAGE_WEIGHT, RRF_K) == (0.015, 0.6, 10)
+
+
+def test_blend_adds_weighted_scores() -> None:
+    found = blend({1: 0.5, 2: 0.4, 3: 0.1}, {1: 2.0, 2: 20.0}, {3: 1.0, 2: 0.25})
+    assert [context for context, _ in found] == [2, 3, 1]
+    assert [score for _, score in found] == pytest.approx([0.4 + 0.3 + 0.15, 0.1 + 0.6, 0.5 + 0.03])
+
+
+def test_blend_without_coverage_is_dense_and_lexical() -> None:
+    assert blend({1: 0.5, 2: 0.5}, {2: 1.0}) == [(2, 0.515), (1, 0.5)]
+
+
+def test_blend_takes_only_what_has_a_dense_score() -> None:
+    assert blend({1: 0.25}, {2: 9.0}, {3: 1.0}) == [(1, 0.25)]
+
+
+def test_blend_orders_equal_scores_by_id() -> None:
+    assert blend({9: 0.5, 2: 0.5, 5: 0.5}, {}) == [(2, 0.5), (5, 0.5), (9, 0.5)]
+
+
+def test_blend_of_nothing_is_nothing() -> None:
+    assert blend({}, {}, {}) == []
+
+
+def test_reciprocal_rank_fusion_by_hand() -> None:
+    found = reciprocal_rank_fusion([[1, 2, 3], [3, 1]], k=10)
+    assert [context for context, _ in found] == [1, 3, 2]
+    assert [score for _, score in found] == pytest.approx([1 / 11 + 1 / 12, 1 / 13 + 1 / 11, 1 / 12])
+
+
+def test_reciprocal_rank_fusion_takes_ten_for_k() -> None:
+    assert reciprocal_rank_fusion([[7]]) == [(7, 1 / 11)]
+
+
+def test_reciprocal_rank_fusion_orders_equal_scores_by_id() -> None:
+    assert [context for context, _ in reciprocal_rank_fusion([[9, 2], [2, 9]])] == [2, 9]
+
+
+def test_reciprocal_rank_fusion_of_nothing_is_nothing() -> None:
+    assert reciprocal_rank_fusion([]) == []
+    assert reciprocal_rank_fusion([[], []]) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(scores, scores, scores)
+def test_blend_is_in_order_and_does_not_depend_on_that_of_its_arguments(
+    dense: dict[int, float], lexical: dict[int, float], coverage: dict[int, float]
+) -> None:
+    found = blend(dense, lexical, coverage)
+    assert sorted(context for context, _ in found) == sorted(dense)
+    assert found == sorted(found, key=lambda item: (-item[1], item[0]))
+    assert found == blend(dict(reversed(dense.items())), lexical, coverage)
