@@ -89,11 +89,16 @@ class Passport:
             passport = cls(**{key: values[key] for key in known if key in values})
         except TypeError as error:
             raise ModelError(f"not a passport: {error}") from error
+        if not isinstance(passport.inputs, list | tuple):
+            raise ModelError(f"not a passport: inputs are {passport.inputs!r}, not a list")
         object.__setattr__(passport, "inputs", tuple(passport.inputs))
         passport._check()
         return passport
 
     def _check(self) -> None:
+        for name in ("dim", "context_window", "question_window"):
+            if type(getattr(self, name)) is not int:
+                raise ModelError(f"not a passport: {name} is {getattr(self, name)!r}, not a whole number")
         if not 1 <= self.dim <= 65_536:
             raise ModelError(f"not a passport: dim is {self.dim!r}")
         if not 3 <= self.question_window <= self.context_window:

@@ -68,7 +68,9 @@ class VectorIndex:
             ids = faiss.vector_to_array(stored.id_map).astype(np.int64, copy=False)
         except RuntimeError as error:
             raise VectorFileError(f"{path} cannot be read") from error
-        if not isinstance(rows, faiss.IndexScalarQuantizer) or rows.d != dim or rows.ntotal != len(ids):
+        if not isinstance(rows, faiss.IndexScalarQuantizer) or rows.metric_type != faiss.METRIC_INNER_PRODUCT:
+            raise VectorFileError(f"{path} does not hold rows compared by inner product")
+        if rows.d != dim or rows.ntotal != len(ids):
             raise VectorFileError(f"{path} does not hold vectors of length {dim}")
         if np.any(ids[1:] <= ids[:-1]):
             raise VectorFileError(f"{path} has its rows out of order")

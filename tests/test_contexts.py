@@ -186,9 +186,7 @@ def test_abbreviations_do_not_end_a_sentence(sentence: str) -> None:
     [
         "- one\n- two\n",
         "* one\n* two\n",
-        pytest.param(
-            "1. one\n2. two\n", marks=pytest.mark.xfail(strict=True, reason="'1. ' is split off by sentencex")
-        ),
+        "1. one\n2. two\n",
         "10) one\n11) two\n",
         "  - one\n  - two\n",
         "- one\r\n- two",
@@ -269,9 +267,6 @@ def test_budget_below_eight_is_refused() -> None:
         cut("text", 7)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="sentencex loses a line end at its seams, 10,240 characters"
-)
 @pytest.mark.parametrize(
     "text", ["\n" * 10_241, "One." + "\n" * 50_000 + "Two.", "\r\n" * 9_999, "x" * 10_240 + "\n\nNext."]
 )

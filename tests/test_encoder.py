@@ -219,7 +219,6 @@ def test_card_of_no_use_is_a_model_error_that_names_it(model_copy: Path, card: s
         find_model(model_copy)
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="Passport._check compares values of any type")
 @pytest.mark.parametrize(
     ("old", "new"), [('"dim": 384', '"dim": "384"'), ('"context_window": 384', '"context_window": null')]
 )

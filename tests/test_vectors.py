@@ -257,7 +257,6 @@ def test_file_with_ids_out_of_order_raises(tmp_path: Path) -> None:
         VectorIndex.read(path, DIM)
 
 
-@pytest.mark.xfail(strict=True, reason="the metric is not looked at, and search takes distances for products")
 def test_file_of_another_metric_raises(tmp_path: Path) -> None:
     path = tmp_path / "vectors"
     container = faiss.IndexIDMap(faiss.IndexScalarQuantizer(DIM, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_L2))

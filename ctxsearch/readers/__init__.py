@@ -13,8 +13,10 @@ such a function and name its suffixes in `READERS`. This room knows nothing of m
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +101,8 @@ def read(file: File) -> Iterator[Document | SourceError | Skipped]:
         yield from (reader or text.read)(file)
     except SourceError as error:
         yield error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        yield SourceError(file.source, f"not a whole gzip file: {error}")
     except OSError as error:
         yield SourceError(file.source, f"cannot be read: {error.strerror or error}")
 

@@ -78,11 +78,16 @@ def decode(data: bytes, source: str, declared: str | None = None) -> str:
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), declared or "utf-8")
     if encoding == "utf-8" and (nul := data.find(b"\0")) >= 0:
         raise SourceError(source, f"is not text: a NUL byte at offset {nul}")
+    if encoding == "utf-8-sig":
+        encoding, mark = "utf-8", len(codecs.BOM_UTF8)
+    else:
+        mark = 0
     try:
-        return data.decode(encoding)
+        return data[mark:].decode(encoding)
     except UnicodeDecodeError as error:
+        offset = mark + error.start
         raise SourceError(
             source,
-            f"is not {encoding.upper()} text: byte 0x{data[error.start]:02X} at offset {error.start}; "
+            f"is not {encoding.upper()} text: byte 0x{data[offset]:02X} at offset {offset}; "
             "convert it, for example with iconv -t UTF-8",
         ) from error

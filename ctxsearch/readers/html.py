@@ -42,7 +42,7 @@ def read(file: File) -> Iterator[Document]:
     """
     data = read_bytes(file)
     tree = LexborHTMLParser(decode(data, file.source, _declared_encoding(data)))
-    main = tree.css_first("main") or tree.css_first("article") or tree.body
+    main = tree.css_first("main") or tree.body
     text = _Text()
     if main is not None:
         text.walk(main)
@@ -65,7 +65,17 @@ def _declared_encoding(data: bytes) -> str | None:
         name = codecs.lookup(match[1].decode("ascii")).name
     except LookupError:
         return None
+    if not _is_text_codec(name) or name.startswith(("utf-16", "utf-32")):
+        return "utf-8"  # a page whose <meta> can be read byte by byte is not what it says
     return "cp1252" if name in ("iso8859-1", "ascii") else name  # as browsers do, by the WHATWG Encoding standard
+
+
+def _is_text_codec(name: str) -> bool:
+    """Whether a codec decodes text; Python has others, such as hex."""
+    try:
+        return b"abc".decode(name) == "abc"
+    except (LookupError, ValueError, TypeError):
+        return False
 
 
 class _Text:
@@ -76,25 +86,27 @@ class _Text:
         self._parts: list[str] = []
         self._length = 0
         self._gap = ""
-        self._heading: tuple[int, int, int] | None = None  # offset, level, index of the first part
+        self._bulleted = False  # the dash of a list item was put, its first word not yet
+        self._level = 0  # of the heading that is open
+        self._heading: tuple[int, int] | None = None  # its offset and the index of its first part, once it has one
+        self._preformatted = 0
+        self._cells = 0  # how many cells deep
+        self._column = 0
 
     def walk(self, root: LexborNode) -> None:
         """Add the text below a node. A loop, not a recursion: pages nest as deep as they like."""
         stack: list[tuple[LexborNode, bool]] = [(root, False)]
-        preformatted = 0
         while stack:
             node, leaving = stack.pop()
             tag = node.tag or ""
-            if tag == "-text":
-                self._add(node.text_content or "", preformatted > 0)
-                continue
             if leaving:
-                preformatted -= tag == "pre"
                 self._leave(tag)
+                continue
+            if tag == "-text":
+                self._add(node.text_content or "")
                 continue
             if tag in _LEFT_OUT or tag.startswith("-") or "hidden" in node.attributes:
                 continue
-            preformatted += tag == "pre"
             self._enter(tag)
             stack.append((node, True))
             children = []
@@ -115,29 +127,40 @@ class _Text:
             self._widen("\n")
         if tag == "li":
             self._put("- ")
-        elif tag in _CELLS and self._gap not in ("\n", "\n\n", ""):
-            self._gap = " | "
+            self._bulleted = True
+        elif tag == "tr":
+            self._column = 0
+        elif tag in _CELLS:
+            if self._column:
+                self._gap = " | "
+            self._column += 1
+            self._cells += 1
+        elif tag == "pre":
+            self._preformatted += 1
         if level := _HEADINGS.get(tag):
-            self._settle()
-            self._heading = (self._length, level, len(self._parts))
+            self._level, self._heading = level, None
 
     def _leave(self, tag: str) -> None:
-        if tag in _HEADINGS and self._heading:
-            start, level, first = self._heading
-            self._heading = None
-            if title := "".join(self._parts[first:]).strip():
-                self.headings.append(Heading(start, level, title))
+        if tag in _HEADINGS and self._level:
+            if self._heading:
+                start, first = self._heading
+                self.headings.append(Heading(start, self._level, "".join(self._parts[first:]).strip()))
+            self._level, self._heading = 0, None
+        elif tag == "pre":
+            self._preformatted -= 1
+            self._gap = ""  # line ends inside, not asked for from outside
+        elif tag in _CELLS:
+            self._cells -= 1
+            self._widen(" ")
         if tag in _BLOCKS:
             self._widen("\n\n")
         elif tag in _LINES:
+            self._bulleted = False
             self._widen("\n")
-        elif tag in _CELLS:
-            self._widen(" ")
 
-    def _add(self, text: str, preformatted: bool) -> None:
-        if preformatted:
-            if text.strip():
-                self._put(text.strip("\n"))
+    def _add(self, text: str) -> None:
+        if self._preformatted:
+            self._add_preformatted(text)
             return
         if text[:1].isspace():
             self._widen(" ")
@@ -146,18 +169,35 @@ class _Text:
             if text[-1:].isspace():
                 self._widen(" ")
 
+    def _add_preformatted(self, text: str) -> None:
+        words = text.strip()
+        if not words:
+            self._gap += "" if self._gap == "\n\n" else text
+            return
+        before = text[: len(text) - len(text.lstrip())]
+        if self._gap == "\n\n":  # the block begins here: its indentation counts, its empty lines do not
+            words = before.rpartition("\n")[2] + words
+        else:
+            self._gap += before
+        self._put(words)
+        self._gap = text[len(text.rstrip()) :]
+
     def _widen(self, gap: str) -> None:
-        """Ask for at least this much white space before the next word."""
-        if len(gap.strip(" ")) > len(self._gap.strip(" ")) or not self._gap:
+        """Ask for at least this much white space before the next word; a cell stays on its line."""
+        if self._bulleted:
+            return
+        if self._cells:
+            gap = " "
+        if gap.count("\n") > self._gap.count("\n") or not self._gap:
             self._gap = gap
 
-    def _settle(self) -> None:
+    def _put(self, text: str) -> None:
         if self._parts and self._gap:
             self._parts.append(self._gap)
             self._length += len(self._gap)
         self._gap = ""
-
-    def _put(self, text: str) -> None:
-        self._settle()
+        self._bulleted = False
+        if self._level and self._heading is None:
+            self._heading = (self._length, len(self._parts))
         self._parts.append(text)
         self._length += len(text)

@@ -12,6 +12,9 @@ from ctxsearch.readers.decoding import decode, read_bytes
 from ctxsearch.readers.walk import File
 from ctxsearch.records import Document, Heading
 
+_FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(?:[^\n]*\n){0,200}?(?:---|\.\.\.)[ \t]*(?:\r?\n|$)")
+"""YAML at the start of a file, which CommonMark would take for a heading."""
+
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -27,8 +30,10 @@ def headings(content: str) -> tuple[Heading, ...]:
     """The headings of a Markdown text, in order; those inside quotes and lists are not sections and do not count."""
     parser = MarkdownIt("commonmark")
     parser.core.ruler.enableOnly(["normalize", "block"])  # no inline parsing: only blocks are of use here
-    starts = [0, *(match.end() for match in _LINE_END.finditer(content))]
-    tokens = parser.parse(content)
+    front = _FRONT_MATTER.match(content)
+    skipped = front.end() if front else 0
+    starts = [skipped, *(match.end() for match in _LINE_END.finditer(content, skipped))]
+    tokens = parser.parse(content[skipped:])
     return tuple(
         Heading(start=starts[token.map[0]], level=int(token.tag[1:]), title=following.content.strip())
         for token, following in pairwise(tokens)

@@ -8,6 +8,7 @@ Left out with a word (`Skipped`): links, devices, pipes and sockets.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -109,8 +110,17 @@ def _ignores_of(folder: Path) -> list[tuple[Path, GitIgnoreSpec]]:
         file = folder / name
         if file.is_file():
             lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-            found.append((folder, GitIgnoreSpec.from_lines(lines)))
+            found.append((folder, GitIgnoreSpec.from_lines(filter(_is_pattern, lines))))
     return found
+
+
+def _is_pattern(line: str) -> bool:
+    """False for a line that git passes over and pathspec raises for."""
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except (ValueError, re.error):
+        return False
+    return True
 
 
 def _is_ignored(path: Path, is_folder: bool, ignores: list[tuple[Path, GitIgnoreSpec]]) -> bool:
