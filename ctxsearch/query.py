@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ctxsearch import fusion
-from ctxsearch.catalog import StoredContext
+from ctxsearch.catalog import StoredContext, words_of
 from ctxsearch.errors import ArgumentError
 from ctxsearch.evidence import sentence_coverage
 from ctxsearch.records import (
@@ -22,7 +22,7 @@ from ctxsearch.records import (
     Question,
     Scores,
 )
-from ctxsearch.store import Snapshot, Store
+from ctxsearch.store import LEXICAL_WORDS, Snapshot, Store
 
 if TYPE_CHECKING:
     from ctxsearch.encoder import Encoder
@@ -93,7 +93,7 @@ def answer(
                 hits=hits,
                 mode=mode,
                 generation=generation,
-                truncated=embedded is not None and embedded.truncated,
+                truncated=embedded.truncated if embedded else len(words_of(question)) > LEXICAL_WORDS,
                 milliseconds=Milliseconds(embed=embed, search=search, total=embed + search),
             )
         )

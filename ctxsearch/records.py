@@ -179,7 +179,7 @@ class Answer(Sequence[Hit]):
     mode: Mode
     generation: int
     truncated: bool
-    """True when the question was longer than the model's question window and its end was not searched by meaning."""
+    """True when the question's end was not searched: what is beyond the model's window or, by words alone, 128 words."""
     milliseconds: Milliseconds
 
     def __len__(self) -> int:

@@ -191,7 +191,10 @@ class LocalStore:
             generation: the snapshot's.
             manifest: of a vector file no younger than the snapshot, as read before it began.
         """
-        if self._vectors is None or manifest.get("generation", 0) > self._vectors_generation:
+        published = manifest.get("generation", 0)
+        behind = self._vectors_generation < generation
+        # Without a manifest nobody knows which notes about removed contexts are gone: begin anew from the catalog.
+        if self._vectors is None or published > self._vectors_generation or (behind and not manifest):
             self._vectors, self._vectors_generation = self._read_vectors(manifest)
         if self._vectors_generation < generation:
             _catch_up(self._vectors, self._catalog, self._vectors_generation)

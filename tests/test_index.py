@@ -173,7 +173,8 @@ def test_k_beyond_the_index_gives_all(sample: ctxsearch.Index) -> None:
 
 def test_truncation_is_said(sample: ctxsearch.Index) -> None:
     assert not sample.query("rain").truncated
-    assert sample.query(" ".join(f"word{n}" for n in range(10_000))).truncated
+    for mode in MODES:
+        assert sample.query(" ".join(f"word{n}" for n in range(10_000)), mode=mode).truncated
 
 
 def test_operators_in_questions_are_plain_text(sample: ctxsearch.Index) -> None:
@@ -245,6 +246,16 @@ def test_an_open_reader_sees_later_generations(tmp_path: Path) -> None:
         assert [hit.source for hit in reader.query("otter")] == ["b"]
         with pytest.raises(ctxsearch.ArgumentError):
             reader.delete(source="b")
+
+
+def test_a_reader_that_loses_the_manifest_finds_nothing_deleted(tmp_path: Path) -> None:
+    with ctxsearch.open(tmp_path / "i") as writer, ctxsearch.open(tmp_path / "i", read_only=True) as reader:
+        add(writer, a="The otter swims.", b="The otter dives.")
+        assert len(reader.query("otter", mode="dense")) == 2
+        writer.delete(source="a")
+        add(writer, c="The otter sleeps.")  # its commit drops the note about what was removed
+        (tmp_path / "i" / "vectors.json").unlink()
+        assert {hit.source for hit in reader.query("otter", mode="dense")} == {"b", "c"}
 
 
 def test_an_exception_in_the_middle_leaves_what_was_committed(index: ctxsearch.Index) -> None:

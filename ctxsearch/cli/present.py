@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_LISTED = 20
 """Failures and skips printed one by one; --json has them all."""
 
-TRUNCATED = "the question is longer than the model reads; its end was not searched by meaning"
+TRUNCATED = "the question is too long; its end was not searched"
 _MARK = "\x01"
 """Stands where the matched sentence begins and ends; cleaned text has no such character."""
 
