@@ -179,7 +179,7 @@ class Answer(Sequence[Hit]):
     mode: Mode
     generation: int
     truncated: bool
-    """True when the question's end was not searched: what is beyond the model's window or, by words alone, 128 words."""
+    """True when the question's end, beyond the model's window or (lexical) 128 words, was not searched."""
     milliseconds: Milliseconds
 
     def __len__(self) -> int:
