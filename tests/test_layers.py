@@ -18,6 +18,7 @@ HOUSE = (
     "records",
     "layout",
     "passport",
+    "questionset",
     "encoder",
     "readers",
     "contexts",
@@ -30,6 +31,7 @@ HOUSE = (
     "query",
     "index",
     "evaluate",
+    "training",
     "modelling",
     "cli",
 )

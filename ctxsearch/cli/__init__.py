@@ -5,7 +5,7 @@
     search.py     ingest, query
     care.py       status, list, show, delete, verify, compact
     measure.py    eval
-    models.py     model list, show, build
+    models.py     model list, show, build, train
     present.py    hits, lists and reports as text and as JSON
     progress.py   the progress bar
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 import click
 
 from ctxsearch.cli.common import DONE, json_option
+from ctxsearch.errors import ArgumentError
 
 
 @click.group()
@@ -63,4 +66,86 @@ def model_build(base: Path, out: Path, name: str | None, calibrate: tuple[str, .
 
     folder = build(base, out, name=name or out.name, calibrate=calibrate, precision=precision)
     click.echo(f"{out}: {folder.passport.label}")
+    return DONE
+
+
+@model.command("train")
+@click.option("--base", required=True, metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--pairs",
+    required=True,
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Questions with their contexts: SQuAD format, or JSON Lines.",
+)
+@click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Gets a folder a step.")
+@click.option("--name", metavar="NAME", help="The model's name; else that of the folder.")
+@click.option(
+    "--texts",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Documents without questions; some are made from them.",
+)
+@click.option(
+    "--without",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A question set in SQuAD format for testing: documents with its titles are not trained on.",
+)
+@click.option("--teacher", "teachers", multiple=True, metavar="NAME|DIR", help="A model whose scores are learnt.")
+@click.option("--layers", metavar="N,N,...", help="Layers of the base to keep, from 0, for a smaller model; else all.")
+@click.option("--epochs", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Of each step.")
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N")
+@click.option(
+    "--step",
+    "steps",
+    multiple=True,
+    type=click.Choice(["finetune", "distil", "quantise"]),
+    help="Only this one; may be given several times.",
+)
+def model_train(
+    base: Path,
+    pairs: tuple[Path, ...],
+    out: Path,
+    name: str | None,
+    texts: tuple[Path, ...],
+    without: Path | None,
+    teachers: tuple[str, ...],
+    layers: str | None,
+    epochs: int,
+    seed: int,
+    steps: tuple[str, ...],
+) -> int:
+    """Make a model: fine-tune, distil, quantise (extra [train]).
+
+    DIR/finetuned, DIR/distilled and DIR/int8 are models that --model can name, each with its card. Some of the articles
+    are held out: accuracy on them is measured after each step. A run that was cut goes on when the command is given
+    again.
+    """
+    from ctxsearch.cli.progress import training_line
+    from ctxsearch.modelling import STEPS, Recipe, train
+    from ctxsearch.questionset import read_questions
+
+    try:
+        kept = tuple(int(number) for number in layers.split(",")) if layers else None
+    except ValueError:
+        raise ArgumentError(f"--layers {layers!r}: expected numbers, as in 0,2,5") from None
+    recipe = Recipe(
+        base=base,
+        pairs=pairs,
+        out=out,
+        name=name or out.name,
+        texts=texts,
+        without=tuple(dict.fromkeys(read_questions(without).titles)) if without else (),
+        teachers=teachers,
+        layers=kept,
+        epochs=epochs,
+        seed=seed,
+        command=shlex.join(["ctxsearch", *sys.argv[1:]]),
+    )
+    with training_line() as on_progress:
+        folder = train(recipe, steps or STEPS, on_progress, lambda step, said: click.echo(f"{step}: {said}"))
+    click.echo(f"{folder.path}: {folder.passport.label}")
     return DONE

@@ -8,10 +8,13 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ctxsearch.errors import ArgumentError
 from ctxsearch.passport import DEFAULT_MODEL, ModelFolder
 from ctxsearch.records import Answer, DocumentSummary, Hit, IndexStatus, IngestReport
 
@@ -246,10 +249,47 @@ def summary_json(summary: DocumentSummary) -> dict[str, Any]:
 
 
 def evaluation(found: Evaluation) -> None:
-    """Accuracy, a line."""
+    """Accuracy, in two or three lines."""
     top = ", ".join(f"top-{k} {percent:.2f} %" for k, percent in found.top.items())
-    _print(f"{found.dataset}, {found.protocol} protocol, {found.mode}: {top}, MRR {found.mrr:.4f}")
-    _print(f"{found.questions:,} questions, {found.contexts:,} contexts, {found.seconds:.1f} s")
+    _print(f"{found.dataset}, {found.protocol} protocol, {found.mode}: {top}")
+    _print(f"MRR {found.mrr:.4f}, nDCG@10 {found.ndcg10:.4f}{_held(found)}")
+    rate = found.questions / found.seconds
+    _print(
+        f"{found.questions:,} questions, {found.contexts:,} contexts, {found.seconds:.1f} s, {rate:,.0f} questions/s"
+    )
+
+
+def _held(found: Evaluation) -> str:
+    if found.answer_in_sentence is None:
+        return ""
+    return f", an answer in the first hit's sentence {found.answer_in_sentence:.2f} %"
+
+
+def comparison(found: Sequence[Evaluation]) -> None:
+    """Modes side by side, with their 95 % confidence intervals."""
+    first = found[0]
+    _print(f"{first.dataset}, {first.questions:,} questions, {first.contexts:,} contexts; 95 % intervals, bootstrap")
+    _print(f"{'mode':<8}  {'top-1':^22}  {'top-5':^22}  {'MRR':^24}")
+    for one in found:
+        cells = [
+            f"{value:6.2f} [{low:5.2f}, {high:5.2f}]"
+            for value, (low, high) in ((one.top[k], one.intervals[f"top{k}"]) for k in (1, 5))
+        ]
+        low, high = one.intervals["mrr"]
+        _print(f"{one.mode:<8}  {cells[0]:^22}  {cells[1]:^22}  {one.mrr:.4f} [{low:.4f}, {high:.4f}]{_held(one)}")
+
+
+def write_outcomes(path: Path, found: Sequence[Evaluation]) -> None:
+    """A JSON line a question and mode."""
+    lines = [
+        json.dumps({"mode": one.mode, **asdict(outcome)}, ensure_ascii=False)
+        for one in found
+        for outcome in one.outcomes
+    ]
+    try:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ArgumentError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def evaluation_json(found: Evaluation) -> dict[str, Any]:
@@ -262,7 +302,11 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
         "contexts": found.contexts,
         **{f"top{k}": round(percent, 3) for k, percent in found.top.items()},
         "mrr": round(found.mrr, 5),
+        "ndcg10": round(found.ndcg10, 5),
+        "answer_in_sentence": None if found.answer_in_sentence is None else round(found.answer_in_sentence, 3),
         "seconds": round(found.seconds, 3),
+        "questions_per_second": round(found.questions / found.seconds, 1),
+        "intervals": {name: [round(low, 5), round(high, 5)] for name, (low, high) in found.intervals.items()},
     }
 
 

@@ -1,17 +1,19 @@
-"""The progress bar of an ingest: on a terminal only, on standard error."""
+"""Progress of an ingest, an evaluation and a training: on a terminal only, on standard error."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from ctxsearch import evaluate
     from ctxsearch.ingest import Progress, ProgressListener
+    from ctxsearch.training.steps import Progress as Training
 
 REDRAW_SECONDS = 0.1
 
@@ -43,3 +45,38 @@ def progress_bar() -> Iterator[ProgressListener | None]:
 
         yield listen
         bar.update(bar.length - bar.pos if bar.length else 0)
+
+
+@contextmanager
+def questions_bar(label: str) -> Iterator[evaluate.ProgressListener | None]:
+    """A listener for an evaluation that draws a bar: how many questions of how many. None off a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=1, file=sys.stderr, label=label, show_pos=True) as bar:
+
+        def listen(done: int, all_of_them: int) -> None:
+            bar.length = all_of_them
+            bar.update(done - bar.pos)
+
+        yield listen
+
+
+@contextmanager
+def training_line() -> Iterator[Callable[[str, Training], None] | None]:
+    """A listener for a training that keeps one line: step, loss, pairs a second, time left. None off a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    def listen(step: str, progress: Training) -> None:
+        minutes, seconds = divmod(int(progress.seconds_left), 60)
+        end = "\n" if progress.step == progress.steps else ""
+        click.echo(
+            f"\r\x1b[K{step}: {progress.step}/{progress.steps}  loss {progress.loss:.3f}  "
+            f"{progress.pairs_per_second:.0f} pairs/s  {minutes}:{seconds:02} left{end}",
+            err=True,
+            nl=False,
+        )
+
+    yield listen

@@ -83,7 +83,7 @@ def build_model(
             dim=int(config["hidden_size"]),
             context_window=window,
             question_window=min(QUESTION_WINDOW, window),
-            pooling="cls" if _pools_cls(base) else "mean",
+            pooling="cls" if pools_cls(base) else "mean",
             output="token_states",
             inputs=("input_ids", "attention_mask"),
             precision=precision,
@@ -178,7 +178,7 @@ def _save_tokenizer(base: Path, path: Path) -> None:
     tokenizer.save(str(path), pretty=False)
 
 
-def _pools_cls(base: Path) -> bool:
+def pools_cls(base: Path) -> bool:
     """What a sentence-transformers folder says of its pooling; mean pooling where it says nothing."""
     path = base / "1_Pooling" / "config.json"
     if not path.is_file():

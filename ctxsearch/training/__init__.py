@@ -1,6 +1,6 @@
 """Making a retriever from a base model and pairs of questions and contexts, in the seed's three steps.
 
-    pairs.py      question sets for training: read, made from plain texts, split by article; tokens
+    pairs.py      questions made from plain texts; tokens with sentence boundaries
     negatives.py  which wrong contexts are the hard ones: BM25 and a model's own errors
     batches.py    which contexts and questions meet in one step
     network.py    the model in torch: late chunking, scores, losses

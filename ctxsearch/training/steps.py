@@ -4,7 +4,7 @@ Both steps are one loop. Fine-tuning learns from the pairs alone; distilling lea
 run lives in a folder of its own until it is done:
 
     run.json          what is being run; a run of other settings does not go on from here
-    checkpoint.pt     weights, optimiser and place, replaced at most every `CHECKPOINT_SECONDS`
+    checkpoint.pt     weights, optimiser, place and time spent, replaced every `CHECKPOINT_SECONDS` and at each epoch
     neighbours-N.npy  the hard negatives of epoch N
 
 The order of everything follows from the seed, so a run that was cut goes on as if it had not been.
@@ -27,9 +27,10 @@ from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.errors import ModelError
 from ctxsearch.fusion import LEXICAL_WEIGHT
 from ctxsearch.query import SENTENCE_WEIGHT
+from ctxsearch.questionset import QuestionSet
 from ctxsearch.records import FloatArray, IntArray
 from ctxsearch.training import batches, negatives, network
-from ctxsearch.training.pairs import Pairs, tokenise
+from ctxsearch.training.pairs import tokenise
 
 CHECKPOINT_SECONDS = 240.0
 WARM_UP = 0.06
@@ -93,7 +94,7 @@ class Run:
     def __init__(
         self,
         base: Path,
-        pairs: Pairs,
+        pairs: QuestionSet,
         folder: Path,
         settings: Settings,
         *,
@@ -120,18 +121,20 @@ class Run:
         self._pairs, self._folder, self._settings = pairs, folder, settings
         self._cls, self._teachers, self._distil = cls, teachers, distil
         tokenizer = Tokenizer(base / "tokenizer.json")
-        self._contexts = tokenise(pairs.contexts, tokenizer, windows[0], sentences=True)
+        self._contexts = tokenise(pairs.paragraphs, tokenizer, windows[0], sentences=True)
         self._questions = tokenise(pairs.questions, tokenizer, windows[1], sentences=False)
         self._bm25 = negatives.Bm25(self._contexts, self._questions)
         order = np.argsort(pairs.gold, kind="stable")
-        starts = np.searchsorted(pairs.gold[order], np.arange(len(pairs.contexts) + 1))
-        self._questions_of = [order[starts[i] : starts[i + 1]] for i in range(len(pairs.contexts))]
+        starts = np.searchsorted(pairs.gold[order], np.arange(len(pairs.paragraphs) + 1))
+        self._questions_of = [order[starts[i] : starts[i + 1]] for i in range(len(pairs.paragraphs))]
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(settings.seed)
         self._model = network.load(base, settings.layers).to(self._device)
         self._optimiser = torch.optim.AdamW(self._model.parameters(), settings.learning_rate, weight_decay=0.01)
         self._steps_an_epoch = -(-sum(map(bool, map(len, self._questions_of))) // settings.contexts_per_step)
         self._done = 0
+        self.seconds = 0.0
+        """Spent training, over all of its parts."""
         self._open_folder(base)
 
     @property
@@ -144,6 +147,7 @@ class Run:
         settings = self._settings
         started = saved = told = time.monotonic()
         before, pairs_seen, losses = self._done, 0, []
+        spent = self.seconds
         self._model.train()
         step = 0
         for number in range(settings.epochs):
@@ -166,6 +170,7 @@ class Run:
                 pairs_seen += len(drawn[i].questions)
                 self._done = step
                 now = time.monotonic()
+                self.seconds = spent + now - started
                 if now - saved > CHECKPOINT_SECONDS:
                     self._save()
                     saved = now
@@ -259,7 +264,7 @@ class Run:
     def _open_folder(self, base: Path) -> None:
         said = {
             "base": base.name,
-            "pairs": [len(self._pairs.contexts), len(self._pairs.questions)],
+            "pairs": [len(self._pairs.paragraphs), len(self._pairs.questions)],
             "teachers": len(self._teachers),
             "distil": self._distil,
             "settings": asdict(replace(self._settings)),
@@ -277,11 +282,12 @@ class Run:
             self._model.load_state_dict(state["model"])
             self._optimiser.load_state_dict(state["optimiser"])
             self._done = int(state["done"])
+            self.seconds = float(state["seconds"])
 
     def _save(self) -> None:
         partial = self._folder / "checkpoint.partial"
-        state = {"model": self._model.state_dict(), "optimiser": self._optimiser.state_dict(), "done": self._done}
-        torch.save(state, partial)
+        state = {"model": self._model.state_dict(), "optimiser": self._optimiser.state_dict()}
+        torch.save({**state, "done": self._done, "seconds": self.seconds}, partial)
         os.replace(partial, self._folder / "checkpoint.pt")
 
 
