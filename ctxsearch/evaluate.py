@@ -2,8 +2,8 @@
 
 `seed_protocol` measures a model as the card of bert-small-uncased-whole-word-masking-squad-emb-int8-0001 does: one
 vector a context, exact search over all. `system_protocol` measures the product: paragraphs are documents of an index.
-`index_protocol` asks an index that is there. `false_accepts` measures what a score is worth, with half of the articles
-taken out.
+`index_protocol` asks an index that is there. `calibrate` learns what a score is worth and `measure_trust` measures it,
+with articles taken out.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxsearch import index as indexes
+from ctxsearch.calibration import Calibration, features, fit
 from ctxsearch.encoder import Encoder
 from ctxsearch.passport import ModelFolder
-from ctxsearch.questionset import QuestionSet, SourceQuestion
+from ctxsearch.questionset import QuestionSet, SourceQuestion, held_out
 from ctxsearch.records import Answer, Context, Document, Mode
 
 CUTOFFS = (1, 5, 10, 20)
@@ -283,6 +284,63 @@ class Trust:
 
 BINS = 10
 FALSE_ACCEPTS = 5.0
+HITS_LEARNT = 5
+"""First hits of a question from which a calibration is learnt."""
+
+
+def calibrate(
+    model: ModelFolder, questions: QuestionSet, modes: Sequence[Mode], on_progress: ProgressListener | None = None
+) -> dict[Mode, Calibration]:
+    """Learn what scores are worth, from questions about articles that the model was not trained on.
+
+    Each half of the held-out articles is taken out of the index once; so every question is asked once with its answer
+    there and once without.
+    """
+    out = held_out(questions.titles, questions.paragraphs)
+    asked = questions.ask_only(out)
+    names = questions.titles if any(questions.titles) else questions.paragraphs
+    half = half_of_articles([name if held else "" for name, held in zip(names, out, strict=True)])
+    rows: dict[Mode, list[list[float]]] = {mode: [] for mode in modes}
+    right: dict[Mode, list[bool]] = {mode: [] for mode in modes}
+    done = 0
+    for gone in (True, False):
+        keep = [not held or first != gone for held, first in zip(out, half, strict=True)]
+        with paragraphs_index(model, questions, keep) as index:
+            for mode in modes:
+                for first, answers in _answers(index, asked.questions, mode):
+                    for number, answer in enumerate(answers, start=first):
+                        learnt = features(answer.evidence)[:HITS_LEARNT]
+                        rows[mode] += learnt
+                        gold = f"paragraph:{asked.gold[number]}"
+                        right[mode] += [hit.source == gold for hit in answer[: len(learnt)]]
+                    done += len(answers)
+                    if on_progress:
+                        on_progress(done, 2 * len(modes) * len(asked.questions))
+    return {mode: fit(np.array(rows[mode]), np.array(right[mode])) for mode in modes}
+
+
+def _answers(index: indexes.Index, questions: Sequence[str], mode: Mode) -> Iterator[tuple[int, list[Answer]]]:
+    """Answers in batches, each with the number of its first question."""
+    for first in range(0, len(questions), QUESTIONS_PER_BATCH):
+        yield first, index.query_many(questions[first : first + QUESTIONS_PER_BATCH], HITS_LEARNT, mode)
+
+
+def measure_trust(
+    model: ModelFolder, questions: QuestionSet, mode: Mode, on_progress: ProgressListener | None = None
+) -> Trust:
+    """Ask all questions of an index that has half of their articles."""
+    half = half_of_articles(questions.titles)
+    answerable = np.array(half)[questions.gold]
+    scores, right = np.zeros(len(answerable)), np.zeros(len(answerable), bool)
+    with paragraphs_index(model, questions, half) as index:
+        for first, answers in _answers(index, questions.questions, mode):
+            for number, answer in enumerate(answers, start=first):
+                if answer:
+                    scores[number] = answer[0].score
+                    right[number] = answer[0].source == f"paragraph:{questions.gold[number]}"
+            if on_progress:
+                on_progress(first + len(answers), len(answerable))
+    return trust(scores, right, answerable)
 
 
 def half_of_articles(titles: Sequence[str]) -> list[bool]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ctxsearch.calibration import Calibration
 from ctxsearch.errors import ArgumentError, DocumentNotFoundError, ModelError, ModelNotFoundError, PassportMismatchError
 from ctxsearch.layout import FORMAT_VERSION, IndexFolder
 from ctxsearch.passport import ModelFolder, find_model
@@ -162,7 +163,14 @@ class Index:
 
     # The way out
 
-    def query(self, question: str, k: int = 5, mode: Mode = "hybrid", where: Mapping[str, Any] | None = None) -> Answer:
+    def query(
+        self,
+        question: str,
+        k: int = 5,
+        mode: Mode = "hybrid",
+        where: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
+    ) -> Answer:
         """The k contexts that answer a question best.
 
         Args:
@@ -170,20 +178,35 @@ class Index:
             k: most hits.
             mode: ``hybrid``, ``dense`` (by meaning) or ``lexical`` (by words).
             where: only documents with these metadata, as in ``{"team": "ops"}``.
+            min_score: leaves out hits whose `Hit.score`, the probability that they answer, is less; 0 to 1.
 
         Raises:
             ArgumentError: the question is empty, or another argument is of no use.
             PassportMismatchError: the index was made with a model that is not the one here.
         """
-        return self.query_many([question], k, mode, where)[0]
+        return self.query_many([question], k, mode, where, min_score)[0]
 
     def query_many(
-        self, questions: Sequence[str], k: int = 5, mode: Mode = "hybrid", where: Mapping[str, Any] | None = None
+        self,
+        questions: Sequence[str],
+        k: int = 5,
+        mode: Mode = "hybrid",
+        where: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
     ) -> list[Answer]:
         """Answer several questions, embedded together; as `query` otherwise."""
         from ctxsearch.query import answer
 
-        return answer(self._store, self._get_encoder, questions, k=k, mode=mode, where=where)
+        return answer(
+            self._store,
+            self._get_encoder,
+            questions,
+            k=k,
+            mode=mode,
+            where=where,
+            min_score=min_score,
+            calibration=self._calibration(mode),
+        )
 
     def documents(self, where: Mapping[str, Any] | None = None) -> list[DocumentSummary]:
         """The documents of the index, in the order in which they came."""
@@ -288,6 +311,15 @@ class Index:
                 )
             self._model = fitting[0]
         return self._model
+
+    def _calibration(self, mode: Mode) -> Calibration | None:
+        """What makes scores of that mode probabilities, from the model's card; None where it has nothing."""
+        try:
+            card = self._find_model().card
+        except (ModelError, PassportMismatchError):
+            return None  # a lexical query needs no model
+        calibrations = card.get("calibrations")
+        return Calibration.from_dict(calibrations.get(mode, {})) if isinstance(calibrations, dict) else None
 
     def _get_encoder(self) -> Encoder:
         with self._loading:

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +115,8 @@ def train(
 ) -> ModelFolder:
     """Fine-tune, distil and quantise, or some of these.
 
-    A step begins with what the step before it made: `Recipe.base` for the first, else the folder below `Recipe.out`. One
-    that was cut goes on where its last checkpoint was; one that is done is not done again. Articles that
+    A step begins with what the step before it made: `Recipe.base` for the first, else the folder below `Recipe.out`.
+    One that was cut goes on where its last checkpoint was; one that is done is not done again. Articles that
     `questionset.held_out` names are not trained on, and measured after each step.
 
     Args:
@@ -339,7 +340,7 @@ class _Work:
             self._on_done("teacher", f"{name.name} has embedded the pairs")
         with np.load(kept, allow_pickle=False) as loaded:
             vectors, bounds = loaded["vectors"], loaded["bounds"]
-            return Teacher([vectors[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)], loaded["questions"])
+            return Teacher([vectors[a:b] for a, b in pairwise(bounds)], loaded["questions"])
 
 
 @dataclass(frozen=True, slots=True)

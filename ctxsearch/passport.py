@@ -166,6 +166,11 @@ def checksums(path: Path) -> tuple[str, str]:
     return weights, _sha256(path / TOKENIZER)
 
 
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write ``model.json``."""
+    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def _sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ctxsearch import fusion
+from ctxsearch.calibration import Calibration
 from ctxsearch.catalog import StoredContext, words_of
 from ctxsearch.errors import ArgumentError
 from ctxsearch.evidence import sentence_coverage
@@ -15,6 +15,7 @@ from ctxsearch.records import (
     MODES,
     Answer,
     Candidate,
+    Evidence,
     Hit,
     MatchedSentence,
     Milliseconds,
@@ -33,6 +34,9 @@ SENTENCE_WEIGHT = 0.85
 RERANKED = 50
 """The best of these, by dense and lexical score, are looked at sentence by sentence."""
 
+LEAST_RANKED = 10
+"""Hits that are scored at the least, so that the first one's score does not depend on k."""
+
 HYBRID_DEPTH = 100
 """Candidates that each way of searching brings to a hybrid query, at the least."""
 
@@ -45,6 +49,8 @@ def answer(
     k: int,
     mode: Mode,
     where: Mapping[str, Any] | None = None,
+    min_score: float | None = None,
+    calibration: Calibration | None = None,
 ) -> list[Answer]:
     """Answer questions, each on the newest generation.
 
@@ -55,14 +61,25 @@ def answer(
         k: most hits of an answer.
         mode: ``dense`` by meaning, ``lexical`` by words, ``hybrid`` by both.
         where: only documents with these metadata.
+        min_score: leaves out hits below this probability.
+        calibration: of the mode, makes scores probabilities; without one they only rank.
 
     Raises:
-        ArgumentError: a question without a word, ``k`` below 1, an unknown mode or condition.
+        ArgumentError: a question without a word, ``k`` below 1, ``min_score`` not from 0 to 1 or without a calibration,
+            an unknown mode or condition.
     """
     if mode not in MODES:
         raise ArgumentError(f"no mode {mode!r}; there are {', '.join(MODES)}")
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise ArgumentError(f"k is {k!r}; ask for at least 1 hit")
+    if min_score is not None:
+        if isinstance(min_score, bool) or not isinstance(min_score, int | float) or not 0.0 <= min_score <= 1.0:
+            raise ArgumentError(f"min_score is {min_score!r}; it is a probability, from 0 to 1")
+        if calibration is None:
+            raise ArgumentError(
+                f"the model of this index has no calibration for {mode} mode, so its scores are no probabilities; "
+                "leave out min_score, or see ctxsearch model calibrate --help"
+            )
     for question in questions:
         if not question.strip():
             raise ArgumentError(
@@ -79,11 +96,19 @@ def answer(
     for question, embedded in zip(questions, asked, strict=True):
         started = time.perf_counter()
         with store.snapshot() as snapshot:
-            ranked = _search(snapshot, question, embedded, k, mode, where)
-            stored = snapshot.contexts(candidate.context_id for candidate, _ in ranked)
+            ranked = rank(snapshot, question, embedded, k, mode, where)
+            scores = [one.evidence.score for one in ranked]
+            if calibration:
+                scores = calibration.probabilities([one.evidence for one in ranked])
+            best = [
+                (one.candidate, score)
+                for one, score in zip(ranked[:k], scores, strict=False)
+                if min_score is None or score >= min_score
+            ]
+            stored = snapshot.contexts(candidate.context_id for candidate, _ in best)
             hits = tuple(
-                _hit(rank, score, candidate, stored[candidate.context_id], question)
-                for rank, (candidate, score) in enumerate(ranked, start=1)
+                _hit(place, score, candidate, stored[candidate.context_id], question)
+                for place, (candidate, score) in enumerate(best, start=1)
             )
             generation = snapshot.generation
         search = (time.perf_counter() - started) * 1000.0
@@ -94,27 +119,45 @@ def answer(
                 mode=mode,
                 generation=generation,
                 truncated=embedded.truncated if embedded else len(words_of(question)) > LEXICAL_WORDS,
+                evidence=tuple(one.evidence for one in ranked),
                 milliseconds=Milliseconds(embed=embed, search=search, total=embed + search),
             )
         )
     return answers
 
 
-def _search(
+class Ranked(NamedTuple):
+    """A candidate in its place."""
+
+    candidate: Candidate
+    evidence: Evidence
+
+
+def rank(
     snapshot: Snapshot,
     question: str,
     embedded: Question | None,
     k: int,
     mode: Mode,
-    where: Mapping[str, Any] | None,
-) -> list[tuple[Candidate, float]]:
-    """The k best candidates with their scores, best first."""
+    where: Mapping[str, Any] | None = None,
+) -> list[Ranked]:
+    """The best candidates, best first: k, or `LEAST_RANKED` if that is more, as far as there are any.
+
+    Args:
+        snapshot: what is searched.
+        question: plain text.
+        embedded: the same, embedded; None in lexical mode.
+        k: how many are wanted.
+        mode: how.
+        where: only documents with these metadata.
+    """
+    k = max(k, LEAST_RANKED)
     if embedded is None:
         found = snapshot.search_lexical(question, k, where)
-        return [(candidate, candidate.lexical or 0.0) for candidate in found]
+        return [Ranked(c, Evidence(c.lexical or 0.0, lexical=c.lexical or 0.0)) for c in found]
     if mode == "dense":
         found = snapshot.search_dense(embedded.embedding, k, SENTENCE_WEIGHT, where)
-        return [(candidate, candidate.dense or 0.0) for candidate in found]
+        return [Ranked(c, Evidence(c.dense or 0.0, dense=c.dense or 0.0)) for c in found]
     depth = max(HYBRID_DEPTH, k)
     dense = {c.context_id: c for c in snapshot.search_dense(embedded.embedding, depth, SENTENCE_WEIGHT, where)}
     lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, depth, where)}
@@ -123,19 +166,30 @@ def _search(
     cosines = {context_id: c.dense or 0.0 for context_id, c in dense.items()}
     first = [context_id for context_id, _ in fusion.blend(cosines, lexical)[: max(RERANKED, k)]]
     stored = snapshot.contexts(first)
-    coverage = sentence_coverage(question, {context_id: _sentences(stored[context_id]) for context_id in first})
-    ranked = fusion.blend(
-        {context_id: cosines[context_id] for context_id in first},
-        lexical,
-        {context_id: covered.share for context_id, covered in coverage.items()},
-    )
-    return [(replace(dense[context_id], lexical=lexical.get(context_id)), score) for context_id, score in ranked[:k]]
+    products = snapshot.products(embedded.embedding, first)
+    covered = sentence_coverage(question, {context_id: _sentences(stored[context_id]) for context_id in first})
+    ranked = []
+    for context_id in first:
+        shares = covered.contexts[context_id].shares
+        score, sentence = fusion.joint(
+            products[context_id].tolist(), shares, lexical.get(context_id, 0.0), SENTENCE_WEIGHT
+        )
+        evidence = Evidence(
+            score,
+            dense=cosines[context_id],
+            lexical=lexical.get(context_id, 0.0),
+            coverage=shares[sentence] if sentence is not None else 0.0,
+            known=covered.known,
+        )
+        candidate = Candidate(context_id, cosines[context_id], lexical.get(context_id), sentence)
+        ranked.append(Ranked(candidate, evidence))
+    return sorted(ranked, key=lambda one: (-one.evidence.score, one.candidate.context_id))[:k]
 
 
 def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, question: str) -> Hit:
     ordinal = candidate.sentence
     if ordinal is None:
-        ordinal = sentence_coverage(question, {0: _sentences(stored)})[0].sentence
+        ordinal = sentence_coverage(question, {0: _sentences(stored)}).contexts[0].sentence
     span = stored.sentences[ordinal]
     whole = stored.text[span.start - stored.start : span.end - stored.start]
     shown = whole.strip()

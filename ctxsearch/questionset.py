@@ -104,7 +104,7 @@ def read_questions(path: Path) -> QuestionSet:
             if number == len(paragraphs):
                 paragraphs.append(context)
                 titles.append(str(paragraph.get("title") or "").replace("_", " "))
-            for asked in paragraph["qas"] if "qas" in paragraph else [paragraph]:
+            for asked in paragraph.get("qas", [paragraph]):
                 if question := str(asked["question"]).strip():
                     questions.append(question)
                     gold.append(number)

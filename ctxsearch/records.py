@@ -132,6 +132,21 @@ class Scores(NamedTuple):
     """BM25, 0 and up."""
 
 
+class Evidence(NamedTuple):
+    """What is known of one hit. What a mode does not use is 0."""
+
+    score: float
+    """By which it was ranked."""
+    dense: float = 0.0
+    """Cosine similarity."""
+    lexical: float = 0.0
+    """BM25."""
+    coverage: float = 0.0
+    """Share of the question's words in the matched sentence, by weight."""
+    known: float = 0.0
+    """Share of the question's words that any candidate has."""
+
+
 @dataclass(frozen=True, slots=True)
 class MatchedSentence:
     """The sentence of a hit that matched best."""
@@ -181,6 +196,8 @@ class Answer(Sequence[Hit]):
     truncated: bool
     """True when the question's end, beyond the model's window or (lexical) 128 words, was not searched."""
     milliseconds: Milliseconds
+    evidence: tuple[Evidence, ...] = field(default=(), repr=False)
+    """What the scores were made of, best first: of the hits, and of some that stand after them."""
 
     def __len__(self) -> int:
         return len(self.hits)

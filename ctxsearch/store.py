@@ -58,6 +58,10 @@ class Snapshot(Protocol):
         """The dense scores of given contexts, as `search_dense` gives them."""
         ...
 
+    def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> dict[int, FloatArray]:
+        """Cosines to the rows of given contexts, (1 + sentences,) each: the context's own, then its sentences'."""
+        ...
+
     def contexts(self, context_ids: Iterable[int]) -> dict[int, StoredContext]:
         """Contexts by id, with what belongs to them."""
         ...
@@ -329,6 +333,10 @@ class LocalSnapshot:
         vectors = self._vectors()
         scored = (vectors.score(embedding, context_id, sentence_weight) for context_id in context_ids)
         return [Candidate(item.context_id, dense=item.score, sentence=item.sentence) for item in scored]
+
+    def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> dict[int, FloatArray]:
+        vectors = self._vectors()
+        return {context_id: vectors.products(embedding, context_id) for context_id in context_ids}
 
     def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:
         found = self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)

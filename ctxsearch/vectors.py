@@ -142,6 +142,11 @@ class VectorIndex:
         """Ids of the contexts, rising."""
         return np.unique(self._ids // ROWS_PER_CONTEXT)
 
+    def products(self, vector: FloatArray, context_id: int) -> FloatArray:
+        """Inner products with the rows of a context, float32 of shape (1 + sentences,); (0,) for one not there."""
+        found: FloatArray = self.rows(context_id) @ vector
+        return found
+
     def score(self, vector: FloatArray, context_id: int, sentence_weight: float) -> ContextScore:
         """Score one context: ``sentence_weight`` of its best sentence and the rest of its own row.
 

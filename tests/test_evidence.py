@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxsearch.evidence import Coverage, sentence_coverage, words
+from ctxsearch.evidence import Coverage, words
+from ctxsearch.evidence import sentence_coverage as covered
 
 vocabulary = st.sampled_from(
     "red fox runs in largest fourth-largest city cities of the Norway's Ünlü 漢字 7 . - ?".split()
 )
 phrases = st.lists(vocabulary, max_size=10).map(" ".join)
 candidate_sets = st.dictionaries(st.integers(0, 50), st.lists(phrases, max_size=4), max_size=8)
+
+
+def sentence_coverage(question: str, candidates: Mapping[int, Sequence[str]]) -> dict[int, Coverage]:
+    return covered(question, candidates).contexts
 
 
 def test_words_are_lower_case_and_whole() -> None:
@@ -53,15 +59,15 @@ def test_hyphenated_compound_is_another_word() -> None:
         "largest city", {1: ["It is the fourth-largest city."], 2: ["It is the largest city."], 3: ["Rain."]}
     )
     largest, city = math.log(1 + 2.5 / 1.5), math.log(1 + 1.5 / 2.5)
-    assert found[2] == Coverage(1.0, 0)
+    assert found[2] == Coverage((1.0,))
     assert found[1].share == pytest.approx(city / (largest + city))
-    assert found[3] == Coverage(0.0, 0)
+    assert found[3] == Coverage((0.0,))
 
 
 def test_whole_question_in_one_sentence_beats_it_spread_over_two() -> None:
     found = sentence_coverage("red fox", {1: ["A red hen.", "A fox."], 2: ["Rain fell.", "A red fox."]})
-    assert found[2] == Coverage(1.0, 1)
-    assert found[1] == Coverage(0.5, 0)
+    assert (found[2].share, found[2].sentence) == (1.0, 1)
+    assert (found[1].share, found[1].sentence) == (0.5, 0)
 
 
 def test_rare_word_weighs_more() -> None:
@@ -73,11 +79,11 @@ def test_rare_word_weighs_more() -> None:
 
 
 def test_first_of_equal_sentences_is_named() -> None:
-    assert sentence_coverage("fox", {1: ["rain", "a fox", "the fox"]}) == {1: Coverage(1.0, 1)}
+    assert sentence_coverage("fox", {1: ["rain", "a fox", "the fox"]}) == {1: Coverage((0.0, 1.0, 1.0))}
 
 
 def test_words_that_no_candidate_holds_do_not_count() -> None:
-    assert sentence_coverage("red unicorn", {1: ["red"], 2: ["blue"]}) == {1: Coverage(1.0, 0), 2: Coverage(0.0, 0)}
+    assert sentence_coverage("red unicorn", {1: ["red"], 2: ["blue"]}) == {1: Coverage((1.0,)), 2: Coverage((0.0,))}
 
 
 def test_no_candidates_give_nothing() -> None:
@@ -85,11 +91,11 @@ def test_no_candidates_give_nothing() -> None:
 
 
 def test_candidate_without_sentences_has_nothing() -> None:
-    assert sentence_coverage("red fox", {1: [], 2: ["red fox"]}) == {1: Coverage(0.0, 0), 2: Coverage(1.0, 0)}
+    assert sentence_coverage("red fox", {1: [], 2: ["red fox"]}) == {1: Coverage(()), 2: Coverage((1.0,))}
 
 
 def test_question_without_words_covers_nothing() -> None:
-    assert sentence_coverage("?!", {1: ["red"]}) == {1: Coverage(0.0, 0)}
+    assert sentence_coverage("?!", {1: ["red"]}) == {1: Coverage((0.0,))}
 
 
 @settings(max_examples=150, deadline=None)
@@ -97,9 +103,10 @@ def test_question_without_words_covers_nothing() -> None:
 def test_share_is_from_zero_to_one(question: str, candidates: dict[int, list[str]]) -> None:
     found = sentence_coverage(question, candidates)
     assert sorted(found) == sorted(candidates)
-    for context, (share, sentence) in found.items():
-        assert 0.0 <= share <= 1.0
-        assert 0 <= sentence < max(1, len(candidates[context]))
+    for context, coverage in found.items():
+        assert len(coverage.shares) == len(candidates[context])
+        assert all(0.0 <= share <= 1.0 for share in coverage.shares)
+        assert 0 <= coverage.sentence < max(1, len(candidates[context]))
 
 
 @settings(max_examples=150, deadline=None)
@@ -116,3 +123,10 @@ def test_share_of_all_words_is_exactly_one() -> None:
         candidates = {i: [" ".join(chance.sample(asked, chance.randint(1, 11)))] for i in range(8)}
         shares.append(sentence_coverage(" ".join(asked), {**candidates, 99: [" ".join(asked)]})[99].share)
     assert set(shares) == {1.0}
+
+
+def test_known_is_the_share_of_words_that_any_candidate_has() -> None:
+    rare, unknown = math.log(1 + 1.5 / 1.5), math.log(1 + 2.5 / 0.5)
+    assert covered("red unicorn", {1: ["red"], 2: ["blue"]}).known == pytest.approx(rare / (rare + unknown))
+    assert covered("unicorn", {1: ["red"]}).known == 0.0
+    assert covered("red", {1: ["red"]}).known == 1.0

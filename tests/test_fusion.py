@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxsearch.fusion import COVERAGE_WEIGHT, LEXICAL_WEIGHT, RRF_K, blend, reciprocal_rank_fusion
+from ctxsearch.fusion import COVERAGE_WEIGHT, LEXICAL_WEIGHT, RRF_K, Joint, blend, joint, reciprocal_rank_fusion
 
 scores = st.dictionaries(st.integers(0, 30), st.floats(-1, 1), max_size=12)
 
@@ -16,17 +16,32 @@ def test_weights_are_those_that_were_chosen() -> None:
 
 
 def test_blend_adds_weighted_scores() -> None:
-    found = blend({1: 0.5, 2: 0.4, 3: 0.1}, {1: 2.0, 2: 20.0}, {3: 1.0, 2: 0.25})
-    assert [context for context, _ in found] == [2, 3, 1]
-    assert [score for _, score in found] == pytest.approx([0.4 + 0.3 + 0.15, 0.1 + 0.6, 0.5 + 0.03])
-
-
-def test_blend_without_coverage_is_dense_and_lexical() -> None:
-    assert blend({1: 0.5, 2: 0.5}, {2: 1.0}) == [(2, 0.515), (1, 0.5)]
+    found = blend({1: 0.5, 2: 0.4, 3: 0.1}, {1: 2.0, 2: 20.0})
+    assert [context for context, _ in found] == [2, 1, 3]
+    assert [score for _, score in found] == pytest.approx([0.4 + 20 * LEXICAL_WEIGHT, 0.5 + 2 * LEXICAL_WEIGHT, 0.1])
 
 
 def test_blend_takes_only_what_has_a_dense_score() -> None:
-    assert blend({1: 0.25}, {2: 9.0}, {3: 1.0}) == [(1, 0.25)]
+    assert blend({1: 0.25}, {2: 9.0}) == [(1, 0.25)]
+
+
+def test_joint_takes_the_sentence_that_is_best_in_both() -> None:
+    found = joint([0.5, 0.6, 0.2, 0.5], [0.0, 0.4, 0.5], 2.0, 0.8)
+    assert found.sentence == 2
+    assert found.score == pytest.approx(0.2 * 0.5 + 2 * LEXICAL_WEIGHT + 0.8 * 0.5 + COVERAGE_WEIGHT * 0.5)
+
+
+def test_joint_of_a_context_without_rows_for_sentences_uses_its_own() -> None:
+    found = joint([0.5], [0.1, 0.3], 0.0, 0.8)
+    assert found == Joint(pytest.approx(0.5 + COVERAGE_WEIGHT * 0.3), 1)
+
+
+def test_joint_of_a_context_without_sentences_is_dense_and_lexical() -> None:
+    assert joint([0.5], [], 2.0, 0.8) == Joint(pytest.approx(0.5 + 2 * LEXICAL_WEIGHT), None)
+
+
+def test_joint_takes_the_first_of_equal_sentences() -> None:
+    assert joint([0.5, 0.4, 0.4], [0.5, 0.5], 0.0, 0.8).sentence == 0
 
 
 def test_blend_orders_equal_scores_by_id() -> None:
@@ -34,7 +49,7 @@ def test_blend_orders_equal_scores_by_id() -> None:
 
 
 def test_blend_of_nothing_is_nothing() -> None:
-    assert blend({}, {}, {}) == []
+    assert blend({}, {}) == []
 
 
 def test_reciprocal_rank_fusion_by_hand() -> None:
@@ -57,11 +72,11 @@ def test_reciprocal_rank_fusion_of_nothing_is_nothing() -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(scores, scores, scores)
+@given(scores, scores)
 def test_blend_is_in_order_and_does_not_depend_on_that_of_its_arguments(
-    dense: dict[int, float], lexical: dict[int, float], coverage: dict[int, float]
+    dense: dict[int, float], lexical: dict[int, float]
 ) -> None:
-    found = blend(dense, lexical, coverage)
+    found = blend(dense, lexical)
     assert sorted(context for context, _ in found) == sorted(dense)
     assert found == sorted(found, key=lambda item: (-item[1], item[0]))
-    assert found == blend(dict(reversed(dense.items())), lexical, coverage)
+    assert found == blend(dict(reversed(dense.items())), lexical)

@@ -27,6 +27,7 @@ HOUSE = (
     "store",
     "evidence",
     "fusion",
+    "calibration",
     "ingest",
     "query",
     "index",

@@ -149,3 +149,26 @@ def model_train(
         folder = train(recipe, steps or STEPS, on_progress, lambda step, said: click.echo(f"{step}: {said}"))
     click.echo(f"{folder.path}: {folder.passport.label}")
     return DONE
+
+
+@model.command("calibrate")
+@click.argument("name", metavar="NAME|DIR")
+@click.option("--pairs", required=True, metavar="FILE", type=click.Path(path_type=Path), help="As for model train.")
+def model_calibrate(name: str, pairs: Path) -> int:
+    """Learn which scores of a model mean which probabilities, and write that into its card.
+
+    Only questions about the held-out articles are asked, each once with its article in the index and once without.
+    """
+    from ctxsearch.cli.progress import questions_bar
+    from ctxsearch.evaluate import calibrate
+    from ctxsearch.passport import find_model, write_card
+    from ctxsearch.questionset import read_questions
+    from ctxsearch.records import MODES
+
+    folder = find_model(name)
+    with questions_bar(pairs.name) as on_progress:
+        found = calibrate(folder, read_questions(pairs), MODES, on_progress)
+    calibrations = {mode: one.to_dict() for mode, one in found.items()}
+    write_card(folder.path, {**folder.card, "calibrations": {"questions": pairs.name, **calibrations}})
+    click.echo(f"{folder.path}: calibrated for {', '.join(found)}")
+    return DONE

@@ -103,10 +103,12 @@ def _marked(hit: Hit, width: int) -> list[str]:
     return lines
 
 
-def nothing_found(index: Index, filtered: bool) -> str:
+def nothing_found(index: Index, filtered: bool, min_score: float | None) -> str:
     """Why an answer is empty."""
     if index.status().documents == 0:
         return f"the index {index.path} is empty; add documents with: ctxsearch ingest PATH --index {index.path}"
+    if min_score is not None:
+        return f"no context answers this with a probability of {min_score:g} or more"
     if filtered:
         return "no context was found; perhaps no document has the metadata that --where asks for"
     return "no context was found"

@@ -89,9 +89,17 @@ def ingest(
 @click.option(
     "--where", multiple=True, metavar="K=V", help="Only documents with this metadata; several are joined by and."
 )
+@click.option("--min-score", type=float, metavar="P", help="Leave out hits that answer with a lower probability.")
 @json_option
 def query(
-    question: str, index_path: str, model: str | None, k: int, mode: Any, where: tuple[str, ...], as_json: bool
+    question: str,
+    index_path: str,
+    model: str | None,
+    k: int,
+    mode: Any,
+    where: tuple[str, ...],
+    min_score: float | None,
+    as_json: bool,
 ) -> int:
     """Ask a question; - reads questions from standard input, a line each (with --json an object each)."""
     from ctxsearch.cli import present
@@ -105,7 +113,7 @@ def query(
     else:
         questions = [question]
     with opened(index_path, model=model, read_only=True) as index:
-        answers: list[Answer] = index.query_many(questions, k, mode, wanted)
+        answers: list[Answer] = index.query_many(questions, k, mode, wanted, min_score)
         for answer in answers:
             if answer.truncated:
                 click.echo(present.TRUNCATED, err=True)
@@ -114,5 +122,5 @@ def query(
             else:
                 present.answer(answer, title=len(questions) > 1)
             if not answer:
-                click.echo(present.nothing_found(index, bool(wanted)), err=True)
+                click.echo(present.nothing_found(index, bool(wanted), min_score), err=True)
     return DONE

@@ -22,7 +22,7 @@ import numpy as np
 
 from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.errors import MissingExtraError, ModelError
-from ctxsearch.passport import CARD, GRAPH, TOKENIZER, WEIGHTS, ModelFolder, Passport, checksums
+from ctxsearch.passport import GRAPH, TOKENIZER, WEIGHTS, ModelFolder, Passport, checksums, write_card
 
 CONTEXT_WINDOW = 384
 QUESTION_WINDOW = 32
@@ -104,11 +104,6 @@ def build_model(
         folder.chmod(0o755)
         shutil.copytree(folder, out)
     return ModelFolder.load(out)
-
-
-def write_card(folder: Path, card: dict[str, Any]) -> None:
-    """Write ``model.json``."""
-    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _save_graph(

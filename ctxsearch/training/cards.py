@@ -1,4 +1,4 @@
-"""What is said of a model that was made: `model.json` gets it as ``training``, and README.md tells it to people. No torch."""
+"""What is said of a model that was made: ``training`` in its `model.json`, and a README.md for people. No torch."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ctxsearch.passport import CARD, GRAPH, WEIGHTS, ModelFolder
+from ctxsearch.passport import CARD, GRAPH, WEIGHTS, ModelFolder, write_card
 
 
 def giga_operations(config: Mapping[str, Any], window: int) -> float:
     """Operations of one context of ``window`` tokens, in units of 10^9; a multiplication and its addition are two.
 
-    Of each layer and token: 4 h² for query, key, value and output, 2 h f for the feed-forward, 2 n h for attention over n
-    tokens, with hidden size h and feed-forward size f (Vaswani et al. 2017, arXiv:1706.03762). Embeddings, norms and
-    activations are left out.
+    Multiplications of a layer and token: 4 h² for query, key, value and output, 2 h f for the feed-forward, 2 n h for
+    attention over n tokens, with hidden size h and feed-forward size f (Vaswani et al. 2017, arXiv:1706.03762).
+    Embeddings, norms and activations are left out.
     """
     hidden, inner = int(config["hidden_size"]), int(config["intermediate_size"])
     products = 4 * hidden**2 + 2 * hidden * inner + 2 * window * hidden
@@ -25,7 +25,7 @@ def giga_operations(config: Mapping[str, Any], window: int) -> float:
 def add_to_card(folder: ModelFolder, training: Mapping[str, Any]) -> ModelFolder:
     """Put what is known of the training into the card and write the page. Nothing that identifies the model changes."""
     card = {**folder.card, "training": dict(training)}
-    (folder.path / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_card(folder.path, card)
     (folder.path / "README.md").write_text(page(card), encoding="utf-8")
     return ModelFolder.load(folder.path)
 
@@ -52,7 +52,8 @@ def page(card: Mapping[str, Any]) -> str:
         "",
         *_table(training["steps"]),
         "",
-        f"Accuracy is in percent, in the seed's protocol (one vector a context, exact search), on {training['held_out']}.",
+        "Accuracy is in percent, in the seed's protocol (one vector a context, exact search), "
+        f"on {training['held_out']}.",
         "",
     ]
     return "\n".join(lines)
