@@ -13,9 +13,7 @@ from ctxsearch.calibration import FEATURES, Calibration, features, fit
 from ctxsearch.evaluate import half_of_articles, trust
 from ctxsearch.records import Evidence
 
-evidence = st.builds(
-    Evidence, st.floats(-1, 3), st.floats(-1, 1), st.floats(0, 60), st.floats(0, 1), st.floats(0, 1)
-)
+evidence = st.builds(Evidence, st.floats(-1, 3), st.floats(-1, 1), st.floats(0, 60), st.floats(0, 1), st.floats(0, 1))
 
 
 def test_fit_recovers_the_weights_that_made_the_labels() -> None:

@@ -4,7 +4,7 @@ Both steps are one loop. Fine-tuning learns from the pairs alone; distilling lea
 run lives in a folder of its own until it is done:
 
     run.json          what is being run; a run of other settings does not go on from here
-    checkpoint.pt     weights, optimiser, place and time spent, replaced every `CHECKPOINT_SECONDS` and at each epoch
+    checkpoint.pt     weights, optimiser, place and time spent, replaced every `CHECKPOINT_SECONDS`
     neighbours-N.npy  the hard negatives of epoch N
 
 The order of everything follows from the seed, so a run that was cut goes on as if it had not been.
@@ -135,6 +135,7 @@ class Run:
         self._done = 0
         self.seconds = 0.0
         """Spent training, over all of its parts."""
+        self.checkpoint_seconds = CHECKPOINT_SECONDS
         self._open_folder(base)
 
     @property
@@ -145,7 +146,7 @@ class Run:
     def train(self, on_progress: ProgressListener | None = None) -> Any:
         """Go on to the end; returns the model."""
         settings = self._settings
-        started = saved = told = time.monotonic()
+        started = saved = time.monotonic()
         before, pairs_seen, losses = self._done, 0, []
         spent = self.seconds
         self._model.train()
@@ -171,11 +172,10 @@ class Run:
                 self._done = step
                 now = time.monotonic()
                 self.seconds = spent + now - started
-                if now - saved > CHECKPOINT_SECONDS:
+                if now - saved > self.checkpoint_seconds:
                     self._save()
                     saved = now
-                if on_progress and (now - told > 1.0 or step == self.steps):
-                    told = now
+                if on_progress:
                     each = (now - started) / (step - before)
                     on_progress(
                         Progress(
