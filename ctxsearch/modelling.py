@@ -95,8 +95,6 @@ class Recipe:
     name: str
     texts: tuple[Path, ...] = ()
     """Documents without questions; some are made from them."""
-    without: tuple[str, ...] = ()
-    """Titles of documents that must not be trained on."""
     teachers: tuple[str, ...] = ()
     """Models, by name or folder, whose scores are learnt besides those of the fine-tuned one."""
     layers: tuple[int, ...] | None = None
@@ -150,8 +148,7 @@ def train(
     if not len(pairs.questions):
         raise SourceError(str(recipe.pairs[0]), "leaves no questions to train on, after the held-out articles")
     if recipe.texts:
-        leave = {title.casefold() for title in recipe.without}
-        documents = [d for d in _documents([str(path) for path in recipe.texts]) if d.title.casefold() not in leave]
+        documents = _documents([str(path) for path in recipe.texts])
         pairs += pairs_from_texts([(d.title, d.text) for d in documents], recipe.seed)
     work = _Work(recipe, pairs, measured, on_progress, on_done)
     made = None

@@ -88,12 +88,6 @@ def model_build(base: Path, out: Path, name: str | None, calibrate: tuple[str, .
     type=click.Path(path_type=Path),
     help="Documents without questions; some are made from them.",
 )
-@click.option(
-    "--without",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A question set in SQuAD format for testing: documents with its titles are not trained on.",
-)
 @click.option("--teacher", "teachers", multiple=True, metavar="NAME|DIR", help="A model whose scores are learnt.")
 @click.option("--layers", metavar="N,N,...", help="Layers of the base to keep, from 0, for a smaller model; else all.")
 @click.option("--epochs", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Of each step.")
@@ -111,7 +105,6 @@ def model_train(
     out: Path,
     name: str | None,
     texts: tuple[Path, ...],
-    without: Path | None,
     teachers: tuple[str, ...],
     layers: str | None,
     epochs: int,
@@ -126,7 +119,6 @@ def model_train(
     """
     from ctxsearch.cli.progress import training_line
     from ctxsearch.modelling import STEPS, Recipe, train
-    from ctxsearch.questionset import read_questions
 
     try:
         kept = tuple(int(number) for number in layers.split(",")) if layers else None
@@ -138,7 +130,6 @@ def model_train(
         out=out,
         name=name or out.name,
         texts=texts,
-        without=tuple(dict.fromkeys(read_questions(without).titles)) if without else (),
         teachers=teachers,
         layers=kept,
         epochs=epochs,
