@@ -18,6 +18,7 @@ HOUSE = (
     "records",
     "layout",
     "passport",
+    "pull",
     "encoder",
     "readers",
     "contexts",
