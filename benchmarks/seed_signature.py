@@ -4,10 +4,12 @@ The Open Model Zoo's bert-small-uncased-whole-word-masking-squad-emb-int8-0001 t
 token_type_ids and position_ids of (1,384) for a context and (1,32) for a question, gives embedding (1,1024), and has
 its vocabulary in vocab.txt. ``make`` writes such a folder: 8 layers of width 512, 41 million parameters, quantised with
 NNCF, seeded (needs the extra [build]). It pools over the whole window, padding and all, so that an encoder that padded
-otherwise would be found out. ``check`` compares the encoder with OpenVINO called directly, and its speed with that of
-the default model, in turns. Usage::
+otherwise would be found out. ``make-large`` writes one of the size of its large relative, 24 layers of width 1024 with
+weights in 16 bits. ``check`` compares the encoder with OpenVINO called directly, and its speed with that of the default
+model, in turns. Usage::
 
     python benchmarks/seed_signature.py make DIR
+    python benchmarks/seed_signature.py make-large DIR
     python benchmarks/seed_signature.py check DIR [CONTEXTS] [ROUNDS]
 """
 
@@ -28,11 +30,12 @@ from ctxsearch.passport import CARD, GRAPH, INPUTS, TOKENIZER, VOCABULARY, WEIGH
 from ctxsearch.records import Context
 
 CONTEXT_WINDOW, QUESTION_WINDOW, DIM = 384, 32, 1024
-LAYERS, WIDTH, HEADS = 8, 512, 8
+SMALL, LARGE = (8, 512, 8), (24, 1024, 16)
+"""Layers, width, heads."""
 CALIBRATION_TEXTS = 64
 
 
-def make(out: Path) -> None:
+def make(out: Path, layers: int, width: int, heads: int, *, precision: str) -> None:
     """Write the model folder."""
     import nncf
     import openvino
@@ -41,10 +44,10 @@ def make(out: Path) -> None:
 
     torch.manual_seed(0)
     config = transformers.BertConfig(
-        hidden_size=WIDTH,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS,
-        intermediate_size=4 * WIDTH,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
         initializer_range=0.08,
         attn_implementation="eager",
     )
@@ -55,7 +58,7 @@ def make(out: Path) -> None:
         def __init__(self) -> None:
             super().__init__()
             self.bert = transformers.BertModel(config, add_pooling_layer=False).eval()
-            self.embedding = torch.nn.Linear(WIDTH, DIM)
+            self.embedding = torch.nn.Linear(width, DIM)
 
         def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any, position_ids: Any) -> Any:
             states = self.bert(
@@ -78,13 +81,14 @@ def make(out: Path) -> None:
         graph = openvino.convert_model(Retriever().eval(), example_input=example)
     graph.outputs[0].get_tensor().set_names({"embedding"})
     graph.reshape({name: [1, CONTEXT_WINDOW] for name in INPUTS})
-    graph = nncf.quantize(
-        graph,
-        nncf.Dataset(feeds),
-        model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.PERFORMANCE,
-        subset_size=len(feeds),
-    )
+    if precision == "int8":
+        graph = nncf.quantize(
+            graph,
+            nncf.Dataset(feeds),
+            model_type=nncf.ModelType.TRANSFORMER,
+            preset=nncf.QuantizationPreset.PERFORMANCE,
+            subset_size=len(feeds),
+        )
     openvino.save_model(graph, str(out / GRAPH), compress_to_fp16=True)
     weights, words_sha256 = checksums(out)
     passport = Passport(
@@ -95,7 +99,7 @@ def make(out: Path) -> None:
         pooling="none",
         output="embedding",
         inputs=INPUTS,
-        precision="int8",
+        precision=precision,
         lower_case=True,
         weights_sha256=weights,
         vocabulary_sha256=words_sha256,
@@ -180,7 +184,9 @@ def check(folder: Path, contexts: int, rounds: int) -> None:
 def main() -> None:
     match sys.argv[1:]:
         case ["make", folder]:
-            make(Path(folder))
+            make(Path(folder), *SMALL, precision="int8")
+        case ["make-large", folder]:
+            make(Path(folder), *LARGE, precision="fp16")
         case ["check", folder, *counts]:
             contexts, rounds = [*map(int, counts), *(100, 5)[len(counts) :]]
             check(Path(folder), contexts, rounds)
