@@ -160,21 +160,23 @@ def check(folder: Path, contexts: int, rounds: int) -> None:
             f"{len(ours)} {what}: largest difference {np.abs(ours - other).max():.2e} "
             f"(two neighbouring texts differ by {apart.min():.2e} at least)"
         )
-    rates: dict[str, list[float]] = {"seed signature": [], "default model": []}
-    asked: dict[str, list[float]] = {"seed signature": [], "default model": []}
+    encoders = {"seed signature": seed, "default model": default}
+    rates, processor, asked = ({name: [] for name in encoders} for _ in range(3))
     for _ in range(rounds):
-        for name, encoder in (("seed signature", seed), ("default model", default)):
-            started = time.perf_counter()
+        for name, encoder in encoders.items():
+            started, used = time.perf_counter(), time.process_time()
             encoder.embed_contexts(given)
             rates[name].append(len(given) / (time.perf_counter() - started))
+            processor[name].append(1000 * (time.process_time() - used) / len(given))
             started = time.perf_counter()
             for question in questions[:20]:
                 encoder.embed_questions([question])
             asked[name].append(1000 * (time.perf_counter() - started) / len(questions[:20]))
-    for name in rates:
+    for name in encoders:
         print(
             f"{name}: median {statistics.median(rates[name]):.1f} contexts/s "
-            f"({', '.join(f'{rate:.1f}' for rate in rates[name])}); "
+            f"({', '.join(f'{rate:.1f}' for rate in rates[name])}), "
+            f"{statistics.median(processor[name]):.1f} ms of processor time each; "
             f"a question in {statistics.median(asked[name]):.1f} ms"
         )
     ratios = [b / a for a, b in zip(*rates.values(), strict=True)]

@@ -239,4 +239,7 @@ def find_model(name: str | os.PathLike[str] | None = None) -> ModelFolder:
         for home in model_homes():
             if (home / wanted / CARD).is_file():
                 return ModelFolder.load(home / wanted)
-    raise ModelNotFoundError(f"no model {wanted!r}: not a folder, and not one of those that ctxsearch model list shows")
+    raise ModelNotFoundError(
+        f"no model {wanted!r}: not a folder, and not one of those that ctxsearch model list shows "
+        "(ctxsearch model pull --help names some that can be fetched)"
+    )

@@ -429,6 +429,21 @@ def test_wrong_size_is_refused_before_it_is_fetched(server: Server, home: Path, 
     assert not (home / NAME).exists()
 
 
+def test_wrong_size_costs_nothing_of_what_has_arrived(server: Server) -> None:
+    """A line that wants a login first answers everything with a page of its own."""
+    right = server.files["1/model.bin"]
+    server.troubles["1/model.bin"] = [Trouble(cut_after=100_000), *[Trouble(status=503)] * 3]
+    with pytest.raises(ModelError, match="503"):
+        pull(NAME, patience=HASTY)
+    server.files["1/model.bin"] = b"<html>Welcome to our hotel</html>"
+    server.troubles["1/model.bin"] = [Trouble(ignore_range=True)]
+    with pytest.raises(ModelError, match="the server has 33 bytes"):
+        pull(NAME, patience=HASTY)
+    server.files["1/model.bin"] = right
+    assert pull(NAME, patience=HASTY)[1]
+    assert server.asked("1/model.bin")[-1] == "bytes=100000-"
+
+
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_what_the_server_does_not_have_is_not_asked_for_again(server: Server, home: Path, status: int) -> None:
     server.troubles["1/vocab.txt"] = [Trouble(status=status)]

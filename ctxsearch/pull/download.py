@@ -99,7 +99,6 @@ def _fetch(url: str, file: RemoteFile, path: Path, on_bytes: Callable[[int], Non
         with urllib.request.urlopen(request, timeout=patience.silence) as response:
             start, whole = _extent(response)
             if whole is not None and whole != file.size:
-                _discard(path)
                 raise ModelError(
                     f"{url}: the server has {whole:,} bytes, and it should have {file.size:,}; nothing was installed"
                 )
