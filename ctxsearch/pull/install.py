@@ -1,8 +1,10 @@
 """Verified files become a model folder, in one rename.
 
-<models>/.NAME.partial/   what has arrived so far; kept when a pull fails, so that the next goes on
-<models>/.NAME.lock       held while somebody pulls that model
-<models>/NAME/            the model folder: there in whole, or not there
+    <models>/.NAME.partial/   what has arrived so far; kept when a pull fails, so that the next goes on
+    <models>/.NAME.lock       held while somebody pulls that model
+    <models>/NAME/            the model folder: there in whole, or not there
+
+``<models>`` is the user's folder of models, the first of `model_homes`.
 """
 
 from __future__ import annotations
@@ -116,6 +118,7 @@ def _install(model: RemoteModel, base: str, partial: Path, folder: Path) -> Mode
     (partial / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     for name in wanted:
         _sync(partial / name)
+    sync_folder(partial)
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():  # damaged: `_installed` has looked
