@@ -3,7 +3,8 @@
     model.json       the passport and the model's card: where it comes from, how it was made, how good it is
     model.xml        OpenVINO IR, the graph
     model.bin        its weights
-    tokenizer.json   the vocabulary and how text becomes tokens
+    tokenizer.json   the vocabulary and how text becomes tokens; or, for BERT's own WordPiece,
+    vocab.txt        the vocabulary alone, a token a line
     LICENSE, NOTICE  of the base model
 
 This room reads and checks such folders and finds them by name. It never runs a model (`encoder`) and never makes one
@@ -24,6 +25,7 @@ from ctxsearch.errors import ModelError, ModelNotFoundError
 
 Pooling: TypeAlias = Literal["mean", "cls", "none"]
 Output: TypeAlias = Literal["token_states", "embedding"]
+Shapes: TypeAlias = Literal["dynamic", "static"]
 
 DEFAULT_MODEL = "all-minilm-l6-v2-int8"
 """Name of the model in the box."""
@@ -32,6 +34,7 @@ CARD = "model.json"
 GRAPH = "model.xml"
 WEIGHTS = "model.bin"
 TOKENIZER = "tokenizer.json"
+VOCABULARY = "vocab.txt"
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 """The inputs a graph may have, in the order BERT names them."""
@@ -61,11 +64,18 @@ class Passport:
     vocabulary_sha256: str
     context_prefix: str = ""
     question_prefix: str = ""
+    shapes: Shapes = "dynamic"
+    """``static``: one text an inference, padded to the whole window, which a graph that pools may depend on."""
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over everything that decides an embedding; the name takes no part."""
+        """SHA-256 over everything that decides an embedding; the name takes no part.
+
+        Nor do dynamic shapes: there are indexes whose passport was written before there was a choice.
+        """
         identity = {key: value for key, value in asdict(self).items() if key != "name"}
+        if self.shapes == "dynamic":
+            del identity["shapes"]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -108,8 +118,14 @@ class Passport:
             )
         if self.pooling not in ("mean", "cls", "none") or self.output not in ("token_states", "embedding"):
             raise ModelError(f"not a passport: pooling is {self.pooling!r} and output is {self.output!r}")
+        if self.output == "token_states" and self.pooling == "none":
+            raise ModelError("not a passport: token states need a pooling, mean or cls")
+        if self.shapes not in ("dynamic", "static"):
+            raise ModelError(f"not a passport: shapes are {self.shapes!r}, not dynamic or static")
         if unknown := [name for name in self.inputs if name not in INPUTS]:
             raise ModelError(f"not a passport: unknown inputs {', '.join(map(repr, unknown))}")
+        if "input_ids" not in self.inputs or len(set(self.inputs)) != len(self.inputs):
+            raise ModelError("not a passport: inputs must have input_ids, and each but once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +144,11 @@ class ModelFolder:
         Raises:
             ModelError: a file is missing or the card is of no use.
         """
-        for name in (CARD, GRAPH, WEIGHTS, TOKENIZER):
+        for name in (CARD, GRAPH, WEIGHTS):
             if not (path / name).is_file():
                 raise ModelError(f"model folder {path} has no {name}; {_REMAKE}")
+        if not vocabulary_file(path).is_file():
+            raise ModelError(f"model folder {path} has no {TOKENIZER} and no {VOCABULARY}; {_REMAKE}")
         try:
             card = json.loads((path / CARD).read_text(encoding="utf-8"))
             if not isinstance(card, dict):
@@ -149,7 +167,7 @@ class ModelFolder:
         weights, vocabulary = checksums(self.path)
         for names, found, expected in (
             (f"{GRAPH} or {WEIGHTS}", weights, self.passport.weights_sha256),
-            (TOKENIZER, vocabulary, self.passport.vocabulary_sha256),
+            (vocabulary_file(self.path).name, vocabulary, self.passport.vocabulary_sha256),
         ):
             if found != expected:
                 raise ModelError(
@@ -163,7 +181,12 @@ _REMAKE = "make or install the model again (ctxsearch model list shows those tha
 def checksums(path: Path) -> tuple[str, str]:
     """SHA-256 of a model folder's weights (graph and weights together) and of its vocabulary, as hex."""
     weights = hashlib.sha256((_sha256(path / GRAPH) + _sha256(path / WEIGHTS)).encode()).hexdigest()
-    return weights, _sha256(path / TOKENIZER)
+    return weights, _sha256(vocabulary_file(path))
+
+
+def vocabulary_file(path: Path) -> Path:
+    """The file of a model folder that says how text becomes tokens: tokenizer.json where there is one."""
+    return path / TOKENIZER if (path / TOKENIZER).is_file() else path / VOCABULARY
 
 
 def write_card(folder: Path, card: dict[str, Any]) -> None:
@@ -197,7 +220,7 @@ def list_models() -> list[ModelFolder]:
     """All usable models in `model_homes`, by name; the first of a name wins."""
     found: dict[str, ModelFolder] = {}
     for home in model_homes():
-        for card in sorted(home.glob(f"*/{CARD}")):
+        for card in sorted(home.glob(f"[!.]*/{CARD}")):
             try:
                 model = ModelFolder.load(card.parent)
             except ModelError:
@@ -221,4 +244,7 @@ def find_model(name: str | os.PathLike[str] | None = None) -> ModelFolder:
         for home in model_homes():
             if (home / wanted / CARD).is_file():
                 return ModelFolder.load(home / wanted)
-    raise ModelNotFoundError(f"no model {wanted!r}: not a folder, and not one of those that ctxsearch model list shows")
+    raise ModelNotFoundError(
+        f"no model {wanted!r}: not a folder, and not one of those that ctxsearch model list shows "
+        "(ctxsearch model pull --help names some that can be fetched)"
+    )

@@ -11,7 +11,8 @@ import pytest
 
 from ctxsearch.contexts import split
 from ctxsearch.encoder import Encoder
-from ctxsearch.encoder.runtime import batches_by_length, unit_rows
+from ctxsearch.encoder.graph import batches_by_length
+from ctxsearch.encoder.runtime import unit_rows
 from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.errors import ModelError, ModelNotFoundError
 from ctxsearch.passport import DEFAULT_MODEL, TOKENIZER, ModelFolder, find_model

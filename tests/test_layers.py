@@ -19,6 +19,7 @@ HOUSE = (
     "layout",
     "passport",
     "questionset",
+    "pull",
     "encoder",
     "readers",
     "contexts",

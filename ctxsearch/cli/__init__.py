@@ -5,9 +5,9 @@
     search.py     ingest, query
     care.py       status, list, show, delete, verify, compact
     measure.py    eval
-    models.py     model list, show, build, train
+    models.py     model list, show, pull, build, train, calibrate
     present.py    hits, lists and reports as text and as JSON
-    progress.py   the progress bar
+    progress.py   the progress bars
 
 No rule of the program lives here. Each command imports what it needs when it runs, so that ``--help`` is quick.
 """

@@ -49,6 +49,27 @@ def model_show(name: str, as_json: bool) -> int:
     return DONE
 
 
+@model.command("pull")
+@click.argument("name")
+def model_pull(name: str) -> int:
+    """Fetch a model from its public address, so that --model can name it.
+
+    \b
+    bert-small-uncased-whole-word-masking-squad-emb-int8-0001   43 MB
+    bert-large-uncased-whole-word-masking-squad-emb-0001       672 MB
+
+    It is compared with its known checksums and then put into the user's folder of models ($CTXSEARCH_MODELS). What was
+    cut goes on where it stopped. $CTXSEARCH_MODELS_URL may name a mirror.
+    """
+    from ctxsearch.cli.progress import download_bar
+    from ctxsearch.pull import pull
+
+    with download_bar() as listener:
+        folder, new = pull(name, on_progress=listener)
+    click.echo(f"{folder.path}: {folder.passport.label}{'' if new else ', already installed'}")
+    return DONE
+
+
 @model.command("build")
 @click.argument("base", metavar="BASE_DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The model folder to make.")

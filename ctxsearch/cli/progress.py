@@ -1,4 +1,4 @@
-"""Progress of an ingest, an evaluation and a training: on a terminal only, on standard error."""
+"""Progress of an ingest, an evaluation, a training and a download: on a terminal only, on standard error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ctxsearch import evaluate
+    from ctxsearch import evaluate, pull
     from ctxsearch.ingest import Progress, ProgressListener
     from ctxsearch.training.steps import Progress as Training
 
@@ -80,3 +80,31 @@ def training_line() -> Iterator[Callable[[str, Training], None] | None]:
         )
 
     yield listen
+
+
+@contextmanager
+def download_bar() -> Iterator[pull.ProgressListener | None]:
+    """A listener for a download that draws a bar: megabytes, megabytes a second, time left, current file.
+
+    Yields None where standard error is no terminal.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    started, first = time.monotonic(), -1
+    drawn = 0.0
+    with click.progressbar(length=1, file=sys.stderr, item_show_func=lambda text: text, show_percent=True) as bar:
+
+        def listen(name: str, have: int, whole: int) -> None:
+            nonlocal drawn, first
+            now = time.monotonic()
+            if first < 0:
+                first, bar.length = have, whole
+                bar.pos = have
+            if now - drawn < REDRAW_SECONDS and have < whole:
+                return
+            drawn = now
+            rate = (have - first) / max(now - started, 1e-9)
+            bar.update(have - bar.pos, f"{have / 1e6:,.1f} of {whole / 1e6:,.1f} MB  {rate / 1e6:.1f} MB/s  {name}")
+
+        yield listen

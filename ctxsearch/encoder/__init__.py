@@ -1,7 +1,8 @@
 """Contexts and questions become unit vectors.
 
     tokens.py    text -> token ids; the only importer of tokenizers
-    runtime.py   token ids -> embeddings; the Encoder that ingest and query hold
+    graph.py     token ids -> what the graph gives; the only one here that runs openvino
+    runtime.py   texts -> embeddings; the Encoder that ingest and query hold
     build.py     a Hugging Face folder -> a model folder (extra [build])
 
 This room is the only importer of openvino. It knows nothing of documents in a store, files of users, or ranking. An

@@ -10,7 +10,13 @@ import numpy as np
 import tokenizers
 
 from ctxsearch.errors import ModelError
+from ctxsearch.passport import VOCABULARY
 from ctxsearch.records import IntArray
+
+PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+
+LONGEST_WORD = 100
+"""Characters of a word above which BERT takes it for unknown; of google-research/bert, tokenization.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +38,23 @@ class Tokenizer:
     Safe to share between threads: nothing in it changes after it is made.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read ``tokenizer.json``.
+    def __init__(self, path: Path, *, lower_case: bool = True) -> None:
+        """Read a ``tokenizer.json``, or make BERT's tokenizer of a ``vocab.txt``.
+
+        Args:
+            path: the file.
+            lower_case: whether text is lower-cased and loses its accents; ``tokenizer.json`` says so itself.
 
         Raises:
             ModelError: the file is not a tokenizer.
         """
-        try:
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception
-            raise ModelError(f"{path} cannot be used as a tokenizer: {error}") from error
+        if path.name == VOCABULARY:
+            self._tokenizer = _word_piece(path, lower_case)
+        else:
+            try:
+                self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+            except Exception as error:  # the library raises bare Exception
+                raise ModelError(f"{path} cannot be used as a tokenizer: {error}") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._tokenizer.encode_special_tokens = True
@@ -49,6 +62,8 @@ class Tokenizer:
         if len(frame) != 2:
             raise ModelError(f"{path} does not frame a text with two tokens as BERT does: it gives {len(frame)}")
         self._cls, self._sep = frame
+        self.pad_id: int = self._tokenizer.token_to_id(PAD) or 0
+        """What fills a row behind ``[SEP]``; it is masked, so any valid id serves where the vocabulary names none."""
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, without ``[CLS]`` and ``[SEP]``."""
@@ -73,3 +88,25 @@ class Tokenizer:
                 )
             )
         return result
+
+
+def _word_piece(path: Path, lower_case: bool) -> tokenizers.Tokenizer:
+    """The tokenizer of BERT over a vocabulary, a token a line."""
+    try:
+        lines = path.read_bytes().decode("utf-8").replace("\r\n", "\n").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} cannot be read as a vocabulary: {error}") from error
+    vocabulary = {token: number for number, token in enumerate(lines)}
+    if len(vocabulary) != len(lines) or (missing := [t for t in (PAD, UNK, CLS, SEP) if t not in vocabulary]):
+        wrong = "has a token twice" if len(vocabulary) != len(lines) else f"has no {' and no '.join(missing)}"
+        raise ModelError(f"{path} {wrong}: it is not a vocabulary of BERT, a token a line")
+    tokenizer = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece(vocabulary, unk_token=UNK, max_input_chars_per_word=LONGEST_WORD)
+    )
+    tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=lower_case)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single=f"{CLS} $A {SEP}", special_tokens=[(CLS, vocabulary[CLS]), (SEP, vocabulary[SEP])]
+    )
+    tokenizer.add_special_tokens([token for token in (PAD, UNK, CLS, SEP, MASK) if token in vocabulary])
+    return tokenizer

@@ -1,0 +1,203 @@
+"""The graph of a model folder: checked against its card, compiled, and run over rows of token ids. Imports openvino.
+
+A graph of dynamic shapes is compiled once and takes batches of like length. One of static shapes takes one text at a
+time, padded to its window exactly, since what it computes may depend on the padding; it is reshaped and compiled for
+each of the two windows when that is first asked for. It never gets several texts at once: a graph that was traced with
+one text can be reshaped to two, and then computes the second wrongly without a word (the one that
+benchmarks/seed_signature.py makes does), and on two cores it gained nothing. Several inferences side by side, each with
+its share of the cores, gave a tenth more contexts/s than one with all of them, and the same values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from ctxsearch.errors import ModelError
+from ctxsearch.passport import GRAPH, ModelFolder
+from ctxsearch.records import FloatArray, IntArray
+
+TOKENS_PER_BATCH = 4096
+"""Padded tokens of one inference. Larger batches gave no more speed on two cores and cost memory."""
+
+INFERENCES_IN_FLIGHT = 2
+"""At least so many: one runs while the results of another are pooled."""
+
+SHAPES_REMEMBERED = "64"
+"""Batch shapes for which OpenVINO keeps its kernels and buffers. Its own default of 5000 made an ingest of 10,033
+documents take 1.06 GB for no more speed: nearly every batch is of another shape."""
+
+LENGTH_STEP = 16
+"""Batches are padded to a multiple of this. Fewer shapes make fewer kernels: 5 % faster than padding to the longest
+text alone, and a quarter less memory."""
+
+RANK = {"embedding": 2, "token_states": 3}
+"""Axes of an output: (texts, dim) or (texts, tokens, dim)."""
+
+Consumer = Callable[[FloatArray, Sequence[int]], None]
+"""Takes the output of a batch, and the indices of its texts."""
+
+
+class Graph:
+    """The IR of a model folder. Not to be shared between threads that do not take turns."""
+
+    def __init__(self, model: ModelFolder, pad_id: int, *, threads: int | None = None) -> None:
+        """Read the graph and hold it against its card.
+
+        Raises:
+            ModelError: it cannot be read, or is not what the card says.
+        """
+        self._path = model.path / GRAPH
+        self._passport = model.passport
+        self._pad_id = pad_id
+        self._static = self._passport.shapes == "static"
+        self._options: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
+        if not self._static:
+            self._options |= {"NUM_STREAMS": "1", "CPU_RUNTIME_CACHE_CAPACITY": SHAPES_REMEMBERED}
+        if threads is not None:
+            self._options["INFERENCE_NUM_THREADS"] = threads
+        if self._passport.precision == "float32":
+            # A float32 build is a reference: no CPU may round it to bfloat16 behind our back.
+            self._options["INFERENCE_PRECISION_HINT"] = "f32"
+        self._core = openvino.Core()
+        try:
+            self._model = self._core.read_model(str(self._path))
+        except RuntimeError as error:
+            raise ModelError(f"{self._path} cannot be read: {_first_line(error)}") from error
+        self._dtypes = self._check_inputs()
+        self._output = self._check_output()
+        self._compiled: dict[int, Compiled] = {}
+        if not self._static:
+            self.compiled(self._passport.context_window)
+
+    def compiled(self, window: int) -> Compiled:
+        """The graph, ready for texts of at most ``window`` tokens.
+
+        Raises:
+            ModelError: OpenVINO cannot run it.
+        """
+        key = window if self._static else 0
+        if key not in self._compiled:
+            try:
+                if self._static:
+                    self._model.reshape({name: [1, window] for name in self._dtypes})
+                compiled = self._core.compile_model(self._model, "CPU", self._options)
+            except RuntimeError as error:
+                shape = f" with inputs of (1,{window})" if self._static else ""
+                raise ModelError(f"{self._path} cannot be run{shape}: {_first_line(error)}") from error
+            self._compiled[key] = Compiled(compiled, self._output, self._dtypes, key or None, self._pad_id)
+        return self._compiled[key]
+
+    def _check_inputs(self) -> dict[str, Any]:
+        """Each input's name and the type that the graph wants it in."""
+        dtypes = {}
+        for port in self._model.inputs:
+            name = next((name for name in self._passport.inputs if name in port.get_names()), port.get_any_name())
+            dtypes[name] = port.get_element_type().to_dtype()
+            shape = port.get_partial_shape()
+            if not self._static and shape.rank.is_static and any(axis.is_static for axis in shape):
+                raise ModelError(
+                    f'{self._path} takes {name} of the fixed shape {shape}; its card must say "shapes": "static"'
+                )
+        if set(dtypes) != set(self._passport.inputs):
+            raise ModelError(
+                f"{self._path} takes {', '.join(sorted(dtypes))}; "
+                f"the card says {', '.join(sorted(self._passport.inputs))}"
+            )
+        if other := [f"{name} as {dtype}" for name, dtype in dtypes.items() if dtype not in (np.int64, np.int32)]:
+            raise ModelError(f"{self._path} takes {', '.join(other)}; token ids are int64 or int32")
+        return dtypes
+
+    def _check_output(self) -> int:
+        """Index of the output that the card means: the one it names, else the only one of its rank."""
+        wanted, rank = self._passport.output, RANK[self._passport.output]
+        shapes = [port.get_partial_shape() for port in self._model.outputs]
+        fitting = [i for i, shape in enumerate(shapes) if shape.rank.is_dynamic or len(shape) == rank]
+        named = [i for i in fitting if wanted in self._model.outputs[i].get_names()]
+        if len(named or fitting) != 1:
+            found = ", ".join(f"{'/'.join(sorted(p.get_names()))} {p.get_partial_shape()}" for p in self._model.outputs)
+            raise ModelError(f"{self._path} gives {found}; the card says {wanted}, of {rank} axes")
+        (index,) = named or fitting
+        last = None if shapes[index].rank.is_dynamic else shapes[index][rank - 1]
+        if last is not None and last.is_static and last.get_length() != self._passport.dim:
+            raise ModelError(f"{self._path} gives {last.get_length()} dimensions; the card says {self._passport.dim}")
+        return index
+
+
+class Compiled:
+    """A compiled graph, its requests, and how token ids are laid out for it."""
+
+    def __init__(self, compiled: Any, output: int, dtypes: dict[str, Any], window: int | None, pad_id: int) -> None:
+        """
+        Args:
+            window: tokens of each row for a graph of static shapes; None for one of dynamic shapes.
+        """
+        self._output = output
+        self._dtypes = dtypes
+        self._window = window
+        self._pad_id = pad_id
+        streams = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self._queue = openvino.AsyncInferQueue(compiled, max(streams, INFERENCES_IN_FLIGHT))
+
+    def run(self, ids: Sequence[IntArray], consume: Consumer) -> None:
+        """Run the graph over all texts; ``consume`` may be called from several threads, never twice for a text."""
+        failures: list[BaseException] = []
+
+        def done(request: Any, members: Sequence[int]) -> None:
+            try:
+                consume(request.output_tensors[self._output].data, members)
+            except BaseException as error:  # an exception may not leave a callback from C++
+                failures.append(error)
+
+        self._queue.set_callback(done)
+        try:
+            for members in self._batches([len(row) for row in ids]):
+                self._queue.start_async(self._feed([ids[i] for i in members]), members)
+        except RuntimeError as error:
+            raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
+        finally:
+            self._queue.wait_all()
+        if failures:
+            raise failures[0]
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        if self._window is None:
+            return batches_by_length(lengths, TOKENS_PER_BATCH)
+        return ([i] for i in range(len(lengths)))
+
+    def _feed(self, ids: Sequence[IntArray]) -> dict[str, NDArray[Any]]:
+        longest = self._window or -(-max(len(row) for row in ids) // LENGTH_STEP) * LENGTH_STEP
+        shape = (len(ids), longest)
+        feed: dict[str, NDArray[Any]] = {}
+        for name, dtype in self._dtypes.items():
+            feed[name] = np.full(shape, self._pad_id if name == "input_ids" else 0, dtype)
+            if name == "position_ids":
+                feed[name][:] = np.arange(longest, dtype=dtype)
+        for i, row in enumerate(ids):
+            feed["input_ids"][i, : len(row)] = row
+            if "attention_mask" in feed:
+                feed["attention_mask"][i, : len(row)] = 1
+        return feed
+
+
+def batches_by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Indices of ``lengths`` in batches of like length, longest first.
+
+    A padded batch has at most ``budget`` tokens, or one member.
+    """
+    order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
+    first = 0
+    while first < len(order):
+        padded = -(-max(1, lengths[order[first]]) // LENGTH_STEP) * LENGTH_STEP
+        size = max(1, budget // padded)
+        yield order[first : first + size]
+        first += size
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
