@@ -269,6 +269,7 @@ class _Work:
         add_to_card(
             folder,
             {
+                "base": recipe.base.name,
                 "command": recipe.command,
                 "data": [path.name for path in (*recipe.pairs, *recipe.texts)],
                 "paragraphs": len(self._pairs.paragraphs),

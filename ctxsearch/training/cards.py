@@ -39,7 +39,7 @@ def page(card: Mapping[str, Any]) -> str:
         "",
         f"A retriever for questions of at most {card['question_window']} tokens and contexts of at most "
         f"{card['context_window']}: {card['dim']} dimensions, {card['precision']}, {size:.1f} MB, "
-        f"{training['gops']:.1f} GOps a context. Licence of the base: {card['licence']}.",
+        f"{training['gops']:.1f} GOps a context. The base is {training['base']}; its licence: {card['licence']}.",
         "",
         "Made by",
         "",
