@@ -1,6 +1,7 @@
 """Fine-tune and distil: the loop over batches, its checkpoints and its progress.
 
-Both steps are one loop. Fine-tuning learns from the pairs alone; distilling learns from a teacher's scores besides. A
+Both steps are one loop. Fine-tuning learns from the pairs alone; distilling learns from teachers' scores besides, and
+ends with the mean of the weights it began and ended with, unless it began with fewer layers than its base has. A
 run lives in a folder of its own until it is done:
 
     run.json          what is being run; a run of other settings does not go on from here
@@ -118,7 +119,7 @@ class Run:
         Raises:
             ModelError: the base cannot be loaded, or the folder is of another run.
         """
-        self._pairs, self._folder, self._settings = pairs, folder, settings
+        self._base, self._pairs, self._folder, self._settings = base, pairs, folder, settings
         self._cls, self._teachers, self._distil = cls, teachers, distil
         tokenizer = Tokenizer(base / "tokenizer.json")
         self._contexts = tokenise(pairs.paragraphs, tokenizer, windows[0], sentences=True)
@@ -187,7 +188,20 @@ class Run:
                         )
                     )
         self._save()
+        if self._distil and self._settings.layers is None:
+            self._average_with_start()
         return self._model.eval()
+
+    def _average_with_start(self) -> None:
+        """Halve the way that the weights went: the mean of two models on one path is often better than either
+        (Wortsman et al. 2022, arXiv:2203.05482)."""
+        begun = network.load(self._base, self._settings.layers).state_dict()
+        own = self._model.state_dict()
+        mean = {
+            name: (value + begun[name].to(self._device)) / 2 if value.is_floating_point() else value
+            for name, value in own.items()
+        }
+        self._model.load_state_dict(mean)
 
     def _step(self, batch: batches.Batch, step: int) -> float:
         column = {context: i for i, context in enumerate(batch.contexts.tolist())}
