@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-LEXICAL_WEIGHT = 0.015
+LEXICAL_WEIGHT = 0.01
 """How much of a cosine similarity a point of BM25 is worth."""
 
-COVERAGE_WEIGHT = 0.6
+COVERAGE_WEIGHT = 0.3
 """How much of a cosine similarity it is worth that all of the question's words stand in one sentence. Both weights were
 chosen on SQuAD train and on Wikipedia summaries."""
 
