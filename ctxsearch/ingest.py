@@ -82,7 +82,8 @@ def ingest_paths(
         for missing in sources.missing:
             run.fail(missing.source, missing.reason)
         run.skipped.extend(Failure(*skip) for skip in sources.skipped)
-        run.take(_read(sources, readers.STANDARD_INPUT in paths, run))
+        with readers.Worker() as worker:
+            run.take(_read(sources, readers.STANDARD_INPUT in paths, run, worker))
         if prune:
             _prune(run, sources, [path for path in paths if path != readers.STANDARD_INPUT], glob)
         return run.report(index_name)
@@ -296,13 +297,16 @@ def unusable(document: Document) -> str | None:
 
 
 def hash_content(document: Document) -> str:
-    """SHA-256 over all of a document that reaches the index.
+    """SHA-256 over all of a document that reaches the index, but for the time when its file was written: a file that
+    was touched holds what it held.
 
     Raises:
         TypeError, ValueError: the metadata is not JSON.
     """
     headings = [[heading.start, heading.level, heading.title] for heading in document.headings]
-    rest = json.dumps([document.title, dict(document.metadata), headings], sort_keys=True, allow_nan=False)
+    metadata = {key: value for key, value in document.metadata.items() if key != readers.MODIFIED}
+    parts: list[Any] = [document.title, metadata, headings, *([document.pages] if document.pages else [])]
+    rest = json.dumps(parts, sort_keys=True, allow_nan=False)
     return hashlib.sha256(f"{rest}\0{document.text}".encode()).hexdigest()
 
 
@@ -310,7 +314,7 @@ def _short(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
-def _read(sources: readers.Sources, standard_input: bool, run: _Run) -> Iterator[Document]:
+def _read(sources: readers.Sources, standard_input: bool, run: _Run, worker: readers.Worker) -> Iterator[Document]:
     """Documents of all sources; what cannot be read is noted."""
     if standard_input:
         try:
@@ -319,7 +323,7 @@ def _read(sources: readers.Sources, standard_input: bool, run: _Run) -> Iterator
             run.fail(error.source, error.reason)
     for file in sources.files:
         read_before = run.bytes_read
-        for item in readers.read(file):
+        for item in readers.read(file, worker):
             if isinstance(item, Document):
                 if item.is_record:
                     run.bytes_read = min(run.bytes_read + len(item.text), read_before + file.size)

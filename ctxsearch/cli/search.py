@@ -112,7 +112,7 @@ def query(
             if as_json:
                 present.json_line(present.answer_json(answer, str(index.path)))
             else:
-                present.answer(answer, title=len(questions) > 1)
+                present.answer(answer, title=len(questions) > 1, index=index)
             if not answer:
                 click.echo(present.nothing_found(index, bool(wanted)), err=True)
     return DONE

@@ -37,6 +37,8 @@ class File:
     size: int
     named: bool
     """True when the user named the file itself and not a folder above it."""
+    modified: float = 0.0
+    """When it was written: seconds since 1970."""
 
 
 class Skipped(NamedTuple):
@@ -63,7 +65,7 @@ def find_files(path: str, glob: str | None) -> Iterator[File | Skipped | SourceE
     if stat.S_ISDIR(status.st_mode):
         yield from _walk(root, origin, glob, [])
     elif stat.S_ISREG(status.st_mode):
-        yield File(root, source, origin, status.st_size, named=True)
+        yield File(root, source, origin, status.st_size, True, status.st_mtime)
     else:
         yield SourceError(source, "not a regular file")
 
@@ -98,7 +100,10 @@ def _walk(
                 elif not entry.is_file(follow_symlinks=False):
                     yield Skipped(path.as_posix(), "not a regular file")
                 elif glob is None or fnmatch(entry.name, glob) or fnmatch(path.relative_to(root).as_posix(), glob):
-                    yield File(path, path.as_posix(), folder_origin / entry.name, entry.stat().st_size, named=False)
+                    status = entry.stat(follow_symlinks=False)
+                    yield File(
+                        path, path.as_posix(), folder_origin / entry.name, status.st_size, False, status.st_mtime
+                    )
             except OSError as error:
                 yield SourceError(path.as_posix(), f"cannot be read: {error.strerror}")
         pending.extend(reversed(below))
