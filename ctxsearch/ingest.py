@@ -321,9 +321,9 @@ def _read(sources: readers.Sources, standard_input: bool, run: _Run, worker: rea
             yield readers.read_standard_input()
         except SourceError as error:
             run.fail(error.source, error.reason)
-    for file in sources.files:
+    for file, items in readers.read_each(sources.files, worker):
         read_before = run.bytes_read
-        for item in readers.read(file, worker):
+        for item in items:
             if isinstance(item, Document):
                 if item.is_record:
                     run.bytes_read = min(run.bytes_read + len(item.text), read_before + file.size)

@@ -99,8 +99,8 @@ def _hit(hit: Hit, line: int | None) -> None:
     where = _linked(click.style(place(hit, line), fg="cyan"), hit.source)
     _print(f"{click.style(str(hit.rank), bold=True)}  {hit.score:.3f}  {where}")
     width = min(100, shutil.get_terminal_size((80, 24)).columns)
-    for line in _marked(hit, width - 4):
-        _print(f"    {line}")
+    for shown in _marked(hit, width - 4):
+        _print(f"    {shown}")
     _print()
 
 

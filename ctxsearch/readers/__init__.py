@@ -25,7 +25,8 @@ import gzip
 import hashlib
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ from pathlib import Path
 from ctxsearch.errors import SourceError
 from ctxsearch.readers import dispatch, text
 from ctxsearch.readers.decoding import SNIFFED_BYTES, decode, looks_binary, open_binary
-from ctxsearch.readers.kinds import KINDS, kind_of, suffix_of
+from ctxsearch.readers.kinds import kind_of, must_be_isolated, suffix_of
 from ctxsearch.readers.walk import File, Skipped, find_files
 from ctxsearch.readers.worker import Limits, Worker
 from ctxsearch.records import Document
@@ -80,7 +81,26 @@ def find(paths: Sequence[str], glob: str | None = None) -> Sources:
     return Sources(tuple(files.values()), tuple(skipped), tuple(missing))
 
 
-def read(file: File, worker: Worker | None = None) -> Iterator[Document | SourceError | Skipped]:
+AHEAD = 16
+"""Files that are looked at, and that the worker is told of, before their turn. Requests must fit into a pipe."""
+
+
+def read_each(files: Iterable[File], worker: Worker) -> Iterator[tuple[File, Iterator[dispatch.Item]]]:
+    """Each file with what `read` says of it, to be read in turn; parsers run ahead of the caller."""
+    waiting: deque[tuple[File, str | dispatch.Item]] = deque()
+    for file in files:
+        kind = _kind(file)
+        waiting.append((file, kind))
+        if isinstance(kind, str) and must_be_isolated(kind, file):
+            worker.ahead(file, kind)
+        if len(waiting) == AHEAD:
+            first, its_kind = waiting.popleft()
+            yield first, _items(first, its_kind, worker)
+    for first, its_kind in waiting:
+        yield first, _items(first, its_kind, worker)
+
+
+def read(file: File, worker: Worker | None = None) -> Iterator[dispatch.Item]:
     """The documents of one file, and what could not be read of it. Never raises for the state of a file.
 
     The metadata of a document that is a whole file has the file's ``mime_type``, ``size`` and ``modified``, and what
@@ -90,29 +110,43 @@ def read(file: File, worker: Worker | None = None) -> Iterator[Document | Source
         file: the file.
         worker: the process that parsers run in; without one, a process is started for this file if it needs one.
     """
+    with nullcontext(worker) if worker else Worker() as reading:
+        yield from _items(file, _kind(file), reading)
+
+
+def _kind(file: File) -> str | dispatch.Item:
+    """The kind of a file, or why it is not read."""
     try:
         with open_binary(file) as stream:
             head = stream.read(SNIFFED_BYTES)
-        kind = kind_of(file, head)
-        if kind is None and looks_binary(head):
-            suffix = suffix_of(file)
-            reason = f"no reader for {suffix} files" if suffix else "binary, and without a suffix that names its kind"
-            yield SourceError(file.source, reason) if file.named else Skipped(file.source, reason)
-            return
-        kind = kind or "text"
-        if not head:
-            yield SourceError(file.source, "is empty")
-        elif KINDS[kind].isolated:
-            with nullcontext(worker) if worker else Worker() as reading:
-                for item in reading.read(file, kind):
-                    yield _with_facts(item, file)
-        else:
-            for item in dispatch.read_kind(file, kind):
-                yield _with_facts(item, file)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        return SourceError(file.source, f"not a whole gzip file: {error}")
+    except OSError as error:
+        return SourceError(file.source, f"cannot be read: {error.strerror or error}")
+    if not head:
+        return SourceError(file.source, "is empty")
+    kind = kind_of(file, head)
+    if kind is None and looks_binary(head):
+        suffix = suffix_of(file)
+        reason = f"no reader for {suffix} files" if suffix else "binary, and without a suffix that names its kind"
+        return SourceError(file.source, reason) if file.named else Skipped(file.source, reason)
+    return kind or "text"
+
+
+def _items(file: File, kind: str | dispatch.Item, worker: Worker) -> Iterator[dispatch.Item]:
+    if not isinstance(kind, str):
+        yield kind
+        return
+    try:
+        read_kind = worker.read if must_be_isolated(kind, file) else dispatch.read_kind
+        for item in read_kind(file, kind):
+            yield _with_facts(item, file)
     except SourceError as error:
         yield error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         yield SourceError(file.source, f"not a whole gzip file: {error}")
+    except RecursionError:
+        yield SourceError(file.source, "is nested too deeply to be read")
     except OSError as error:
         yield SourceError(file.source, f"cannot be read: {error.strerror or error}")
 
@@ -148,5 +182,6 @@ __all__ = [
     "Worker",
     "find",
     "read",
+    "read_each",
     "read_standard_input",
 ]

@@ -45,6 +45,8 @@ def read_bytes(file: File) -> bytes:
         SourceError: it is empty, too large, or a damaged ``.gz``.
         OSError: it cannot be read.
     """
+    if file.size > MAX_BYTES:
+        raise SourceError(file.source, f"larger than {MAX_BYTES // 2**20} MB, the most for one document; split it")
     try:
         with open_binary(file) as stream:
             data = stream.read(MAX_BYTES + 1)
@@ -83,16 +85,15 @@ def decode(data: bytes, source: str, declared: str | None = None) -> str:
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), declared)
     if encoding is None:
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            encoding = likely_encoding(data) or "utf-8"  # which then says where it is none
-        else:
-            if "\0" not in text:
-                return text
+        if (nul := data.find(0)) >= 0:
             encoding = likely_encoding(data)
             if encoding is None:
-                raise SourceError(source, f"is not text: a NUL byte at offset {data.find(0)}")
+                raise SourceError(source, f"is not text: a NUL byte at offset {nul}")
+        else:
+            try:
+                return data.decode("utf-8")
+            except UnicodeDecodeError:
+                encoding = likely_encoding(data) or "utf-8"  # which then says where it is none
     if encoding == "utf-8-sig":
         encoding, mark = "utf-8", len(codecs.BOM_UTF8)
     else:

@@ -43,7 +43,7 @@ def read(file: File) -> Iterator[Document]:
         if chapters and locked.issuperset(chapters):
             raise SourceError(file.source, "is encrypted (protected against copying)")
         for number, name in enumerate((name for name in chapters if name not in locked), start=1):
-            page = html.parse(decode(package.read(name), f"{file.source}: {name}"))
+            page = html.parse(decode(package.read(name), f"{file.source}: {name}"), file.source)
             composer.page(number)
             composer.insert(page.text, page.headings)
     metadata: dict[str, Any] = {}

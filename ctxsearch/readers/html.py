@@ -59,7 +59,7 @@ def read(file: File) -> Iterator[Document]:
         SourceError: the page has no text.
     """
     data = read_bytes(file)
-    page = parse(decode(data, file.source, _declared_encoding(data)))
+    page = parse(decode(data, file.source, _declared_encoding(data)), file.source)
     if not page.text:
         raise SourceError(file.source, "the page has no text")
     heading = page.headings[0].title if page.headings else ""
@@ -84,8 +84,25 @@ class Html(NamedTuple):
     """Author, dates and language, where it states them."""
 
 
-def parse(markup: str) -> Html:
-    """Read an HTML text: a page, a chapter, the body of a mail."""
+MOST_NESTED = 20_000
+"""The time that lexbor takes grows with the square of the depth to which tags are nested: so many take it a second."""
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_NOT_NESTED = frozenset(
+    "p li dt dd tr td th thead tbody tfoot option optgroup html head body area base br col embed hr img input link "
+    "meta param source track wbr".split()
+)
+"""Tags that may be left open without anything being nested in them."""
+
+
+def parse(markup: str, source: str) -> Html:
+    """Read an HTML text: a page, a chapter, the body of a mail.
+
+    Raises:
+        SourceError: its tags are nested too deeply.
+    """
+    if _is_nested_too_deeply(markup):
+        raise SourceError(source, f"its tags are nested more than {MOST_NESTED:,} deep")
     tree = LexborHTMLParser(markup)
     main = _main(tree)
     text = _Text()
@@ -101,6 +118,19 @@ def parse(markup: str) -> Html:
         _SPACE.sub(" ", title.text()).strip() if title else "",
         _metadata(tree),
     )
+
+
+def _is_nested_too_deeply(markup: str) -> bool:
+    """Whether more tags are open at one place than lexbor should be given."""
+    if markup.count("<") <= MOST_NESTED:
+        return False
+    depth = 0
+    for tag in _TAG.finditer(markup):
+        if tag[2].lower() not in _NOT_NESTED:
+            depth = max(0, depth - 1) if tag[1] else depth + 1
+            if depth > MOST_NESTED:
+                return True
+    return False
 
 
 def _main(tree: LexborHTMLParser) -> LexborNode | None:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from ctxsearch.readers.walk import File
 
+SMALL = 64 * 1024
+ANY_SIZE = 2**63
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -22,24 +25,25 @@ class Kind:
     """The module below ``ctxsearch.readers`` whose ``read`` takes it."""
     extra: bool = False
     """True when its module needs the extra [documents]."""
-    isolated: bool = True
-    """False when its reader is linear in time and memory whatever the bytes, so that it may run in this process."""
+    here_up_to: int = 0
+    """A file of at most so many bytes is read in this process: its reader is Python alone, and whatever the bytes, so
+    few take it neither long nor much memory. Readers that are linear take files of any size."""
 
 
 KINDS: dict[str, Kind] = {
-    "text": Kind("a text file", "text/plain", "text", isolated=False),
-    "markdown": Kind("a Markdown file", "text/markdown", "markdown"),
-    "rst": Kind("a reStructuredText file", "text/x-rst", "markup", isolated=False),
-    "asciidoc": Kind("an AsciiDoc file", "text/asciidoc", "markup", isolated=False),
+    "text": Kind("a text file", "text/plain", "text", here_up_to=ANY_SIZE),
+    "markdown": Kind("a Markdown file", "text/markdown", "markdown", here_up_to=SMALL),
+    "rst": Kind("a reStructuredText file", "text/x-rst", "markup", here_up_to=ANY_SIZE),
+    "asciidoc": Kind("an AsciiDoc file", "text/asciidoc", "markup", here_up_to=ANY_SIZE),
     "html": Kind("an HTML page", "text/html", "html"),
     "xml": Kind("an XML file", "application/xml", "xml"),
-    "csv": Kind("a CSV file", "text/csv", "tables", isolated=False),
-    "tsv": Kind("a TSV file", "text/tab-separated-values", "tables", isolated=False),
-    "json": Kind("a JSON file", "application/json", "json"),
-    "jsonl": Kind("a JSON Lines file", "application/jsonl", "jsonl", isolated=False),
-    "notebook": Kind("a Jupyter notebook", "application/x-ipynb+json", "notebook"),
-    "vtt": Kind("a WebVTT file", "text/vtt", "subtitles", isolated=False),
-    "srt": Kind("a SubRip file", "application/x-subrip", "subtitles", isolated=False),
+    "csv": Kind("a CSV file", "text/csv", "tables", here_up_to=ANY_SIZE),
+    "tsv": Kind("a TSV file", "text/tab-separated-values", "tables", here_up_to=ANY_SIZE),
+    "json": Kind("a JSON file", "application/json", "json", here_up_to=SMALL),
+    "jsonl": Kind("a JSON Lines file", "application/jsonl", "jsonl", here_up_to=ANY_SIZE),
+    "notebook": Kind("a Jupyter notebook", "application/x-ipynb+json", "notebook", here_up_to=SMALL),
+    "vtt": Kind("a WebVTT file", "text/vtt", "subtitles", here_up_to=ANY_SIZE),
+    "srt": Kind("a SubRip file", "application/x-subrip", "subtitles", here_up_to=ANY_SIZE),
     "eml": Kind("a mail", "message/rfc822", "mail"),
     "mbox": Kind("a mailbox", "application/mbox", "mail"),
     "msg": Kind("an Outlook message", "application/vnd.ms-outlook", "outlook", extra=True),
@@ -192,3 +196,10 @@ def suffix_of(file: File) -> str:
 def mime_type_of(kind: str, file: File) -> str:
     """The MIME type that the metadata of a file's documents names."""
     return CODE.get(suffix_of(file), KINDS[kind].mime_type) if kind == "text" else KINDS[kind].mime_type
+
+
+def must_be_isolated(kind: str, file: File) -> bool:
+    """Whether a file's reader has to run in a worker process."""
+    if file.path.suffix.lower() == ".gz":
+        return kind != "jsonl"  # which alone is read as a stream; others may unpack to more than memory holds
+    return file.size > KINDS[kind].here_up_to

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ START_SECONDS = 60.0
 class Worker:
     """Reads files in a child process. A context manager; one thread at a time.
 
-    The child is started at the first file, and again after one that ended it.
+    The child is started at the first file, and again after one that ended it. It may be told of files `ahead`, to be at
+    work on them while the caller is busy; they must then be read in that order.
     """
 
     def __init__(self, limits: Limits | None = None, entry: str = "ctxsearch.readers.dispatch:read_kind") -> None:
@@ -69,6 +71,7 @@ class Worker:
         self._limits = limits or Limits()
         self._entry = entry
         self._child: _Child | None = None
+        self._queue: deque[tuple[File, str]] = deque()
 
     def __enter__(self) -> Worker:
         return self
@@ -84,32 +87,51 @@ class Worker:
             self._child.end()
             self._child = None
 
+    def ahead(self, file: File, kind: str) -> None:
+        """Let the child begin with a file that will be read soon."""
+        self._queue.append((file, kind))
+        if self._child:
+            self._child.request(file, kind)
+
     def read(self, file: File, kind: str) -> Iterator[Document | SourceError | Skipped]:
         """The documents of one file, as its reader gives them, and what could not be read of it.
 
         A crash in a child that had read other files is tried once more in a fresh one: memory that those left in
         pieces is no fault of this file.
         """
-        sent = False
-        for last_try in (False, True):
-            child = self._child
-            fresh = child is None or child.files == 0
-            if child is None:
-                child = self._child = _Child(self._limits, self._entry)
-            try:
-                for item in child.read(file, kind):
-                    sent = True
-                    yield item
-                return
-            except _FailedError as failed:
+        if not self._queue or self._queue[0][0] is not file:
+            if self._queue:  # it was told of another: what that child says next is of no use
+                self._queue.clear()
                 self.close()
-                if failed.may_be_repeated and not (fresh or sent or last_try):
-                    continue
-                yield SourceError(file.source, failed.reason)
-                return
-            except BaseException:  # the caller stopped in the middle: what is still in the pipe is of no use
-                self.close()
-                raise
+            self.ahead(file, kind)
+        sent = done = False
+        try:
+            while not done:
+                child = self._started()
+                fresh = child.files == 0
+                try:
+                    for item in child.read(file):
+                        sent = True
+                        yield item
+                    done = True
+                except _FailedError as failed:
+                    self.close()
+                    done = fresh or sent or not failed.may_be_repeated
+                    if done:
+                        yield SourceError(file.source, failed.reason)
+        except GeneratorExit:  # the caller stopped in the middle: what is still in the pipe is of no use
+            self.close()
+            raise
+        finally:
+            self._queue.popleft()
+
+    def _started(self) -> _Child:
+        """The child; a new one is told of all files in the queue."""
+        if self._child is None:
+            self._child = _Child(self._limits, self._entry)
+            for waiting, its_kind in self._queue:
+                self._child.request(waiting, its_kind)
+        return self._child
 
 
 class _FailedError(Exception):
@@ -153,18 +175,19 @@ class _Child:
             with contextlib.suppress(OSError):
                 pipe.close()
 
-    def read(self, file: File, kind: str) -> Iterator[Document | SourceError | Skipped]:
+    def request(self, file: File, kind: str) -> None:
+        """Tell the child of a file. One that died says so when it is read."""
+        request = {"path": str(file.path), "source": file.source, "origin": str(file.origin), "size": file.size}
+        with contextlib.suppress(OSError):
+            self._requests.write(json.dumps({**request, "named": file.named, "kind": kind}).encode() + b"\n")
+            self._requests.flush()
+
+    def read(self, file: File) -> Iterator[Document | SourceError | Skipped]:
         """What the child says about a file.
 
         Raises:
             _FailedError: the child died, hung, ran out of memory, or sent what nobody can read.
         """
-        request = {"path": str(file.path), "source": file.source, "origin": str(file.origin), "size": file.size}
-        try:
-            self._requests.write(json.dumps({**request, "named": file.named, "kind": kind}).encode() + b"\n")
-            self._requests.flush()
-        except OSError as error:
-            raise _FailedError(self._cause_of_death(), may_be_repeated=True) from error
         seconds, size = self._limits.seconds, self._limits.output_bytes
         while True:
             started = time.monotonic()
@@ -291,11 +314,11 @@ def main(settings: dict[str, Any]) -> None:
         )
         _set_alarm(settings["seconds"])
         for reply in _replies(read, file, request["kind"]):
-            _set_alarm(None)
+            _set_alarm(None)  # the parent may take its time
             replies.write(json.dumps(reply).encode() + b"\n")
-            replies.flush()
             _set_alarm(settings["seconds"])
         _set_alarm(None)
+        replies.flush()
 
 
 def _replies(
