@@ -293,6 +293,8 @@ def unusable(document: Document) -> str | None:
         return f"has no words: {unbroken:,} of its {len(text):,} characters stand in runs without a space"
     if not document.source.strip():
         return "has no source to name it by"
+    if _SURROGATE.search(document.source + document.origin):
+        return "has a name that is not UTF-8; rename it"
     return None
 
 

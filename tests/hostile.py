@@ -229,7 +229,7 @@ def _names(folder: Path) -> dict[str, str]:
     os.mkfifo(folder / "endless")
     (folder / "away.txt").symlink_to(folder.parent / "secret.txt")
     (folder / "loop").symlink_to(folder)
-    shown = {name: READ for name in names if not name.startswith(".")}
+    shown = {name: READ if name.isascii() else "a name that is not UTF-8" for name in names}
     return {**shown, "..txt": NOT_MET, "away.txt": NOT_MET}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from ctxsearch.errors import SourceError
 from ctxsearch.readers.composing import Composer, one_line
 from ctxsearch.readers.decoding import read_bytes
 from ctxsearch.readers.walk import File
@@ -33,6 +34,8 @@ def read(file: File) -> Iterator[Document]:
     root = parse(read_bytes(file), file.source)
     composer = Composer()
     _put(composer, root, 1)
+    if composer.is_empty():
+        raise SourceError(file.source, "has no text: its elements have only attributes")
     title = next((one_line(text_of(node)) for node in root.iter() if local(node.tag) in _HEADINGS), "")
     language = attribute(root, "lang")
     yield composer.document(file, title[:200], {"language": language})

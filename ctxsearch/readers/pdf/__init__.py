@@ -144,12 +144,13 @@ class _Paragraphs:
             gap = " " if level == self._level and self._goes_on(last, line) else "\n\n"
         else:
             gap = self._gap(last, line)
-        if gap == " " and last and last.hyphenated:
+        joined = gap == " "
+        if joined and last and last.hyphenated:
             gap = self._join(text)
         self._put(gap)
         if not self.pages or self.pages[-1].number != self.page:
             self.pages.append(Page(self._length, self.page))
-        if (level and gap == "\n\n") or (level and not self._parts):
+        if level and not joined:
             self.headings.append(Heading(self._length, level, text))
         elif level:
             above = self.headings.pop()
