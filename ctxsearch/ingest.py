@@ -57,6 +57,7 @@ def ingest_paths(
     paths: Sequence[str],
     *,
     glob: str | None = None,
+    ignore: bool = True,
     metadata: Mapping[str, Any] | None = None,
     prune: bool = False,
     on_progress: ProgressListener | None = None,
@@ -69,6 +70,7 @@ def ingest_paths(
         index_name: how the report names the index.
         paths: files and folders; ``-`` is standard input.
         glob: of the files in folders, only those that fit.
+        ignore: leave out what ``.gitignore`` and ``.ctxignore`` name.
         metadata: added to that of every document.
         prune: remove documents whose file is gone from the folders among the paths, and records gone from their file.
         on_progress: told after each commit.
@@ -76,7 +78,7 @@ def ingest_paths(
     Returns:
         What was done. Sources that could not be read are in it; they stop nothing.
     """
-    sources = readers.find([path for path in paths if path != readers.STANDARD_INPUT], glob)
+    sources = readers.find([path for path in paths if path != readers.STANDARD_INPUT], glob, ignore)
     with store.writer() as writer:
         run = _Run(writer, encoder, dict(metadata or {}), sources.bytes, on_progress)
         for missing in sources.missing:

@@ -471,6 +471,13 @@ def test_ignored_files_are_left_out(tmp_path: Path, name: str) -> None:
     assert below(tmp_path) == ["a.txt", "keep.log", "d/top.txt", "e/build"]
 
 
+def test_ignore_files_can_be_turned_off(tmp_path: Path) -> None:
+    tree(tmp_path, "a.txt", "a.log", ".hidden")
+    (tmp_path / ".gitignore").write_text("*.log\n", encoding="utf-8")
+    found = find([str(tmp_path)], ignore=False).files
+    assert [file.path.name for file in found] == ["a.log", "a.txt"]
+
+
 def test_deeper_ignore_file_decides(tmp_path: Path) -> None:
     tree(tmp_path, "a.log", "d/a.log", "d/b.txt")
     (tmp_path / ".gitignore").write_text("*.log\n", encoding="utf-8")

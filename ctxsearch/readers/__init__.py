@@ -60,18 +60,19 @@ class Sources:
         return sum(file.size for file in self.files)
 
 
-def find(paths: Sequence[str], glob: str | None = None) -> Sources:
+def find(paths: Sequence[str], glob: str | None = None, ignore: bool = True) -> Sources:
     """The files that the paths lead to, each once, in a fixed order.
 
     Args:
         paths: files and folders; ``-`` is left to `read_standard_input`.
         glob: keep only files whose name or path below the folder fits, as in ``*.md``.
+        ignore: leave out what ``.gitignore`` and ``.ctxignore`` name.
     """
     files: dict[Path, File] = {}
     skipped: list[Skipped] = []
     missing: list[SourceError] = []
     for path in paths:
-        for found in find_files(path, glob):
+        for found in find_files(path, glob, ignore):
             if isinstance(found, File):
                 files.setdefault(found.origin, found)
             elif isinstance(found, Skipped):
