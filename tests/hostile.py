@@ -146,8 +146,7 @@ def _markup(folder: Path, secret: Path) -> dict[str, str]:
     (folder / "deep.xml").write_bytes(b"<a>" * 300_000 + b"x" + b"</a>" * 300_000)
     (folder / "deep.html").write_bytes(b"<html>" + b"<div>" * 2_000_000 + b"x")
     (folder / "spans.html").write_bytes(b"<html><p>" + b"<b><i>" * 1_000_000 + b"x")
-    table = b"<w:tbl><w:tr><w:tc>"
-    write_docx(folder / "deep.docx", docx(table * 3_000 + paragraph(b"x") + b"</w:tc></w:tr></w:tbl>" * 3_000))
+    write_docx(folder / "deep.docx", docx(b"<w:sdt>" * 3_000 + paragraph(b"x") + b"</w:sdt>" * 3_000))
     return {
         "external.xml": READ,
         "parameter.xml": READ,

@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and odd names are made as POSIX has them")
 
-LIMITS = readers.Limits(seconds=5.0, memory_bytes=512 * 2**20)
+LIMITS = readers.Limits(seconds=8.0, memory_bytes=512 * 2**20)
 GIGABYTE = 2**30
 
 INGEST = """
@@ -68,8 +68,8 @@ def reason_of(found: list[object]) -> str:
     [
         ("crash", "its reader crashed (SIGSEGV); the file is damaged, or too large for it"),
         ("exit", "its reader ended (status 3); the file is damaged, or too large for it"),
-        ("hang", "takes longer than 5 s to read"),
-        ("spin", "takes longer than 5 s to read"),
+        ("hang", "takes longer than 8 s to read"),
+        ("spin", "takes longer than 8 s to read"),
         ("eat", "takes more than 512 MB of memory to read"),
         ("throw", "is damaged, or not what it seems: RuntimeError: a parser that raises what nobody foresaw"),
     ],
@@ -156,7 +156,7 @@ def test_ingest_with_parsers_that_do_harm_completes(tmp_path: Path, monkeypatch:
         assert report.documents.added == 4
         assert {Path(failure.source).name: failure.error for failure in report.failures} == {
             "crash.html": "its reader crashed (SIGSEGV); the file is damaged, or too large for it",
-            "hang.html": "takes longer than 5 s to read",
+            "hang.html": "takes longer than 8 s to read",
             "eat.html": "takes more than 512 MB of memory to read",
         }
 

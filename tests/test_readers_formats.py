@@ -369,6 +369,7 @@ def test_missing_extra_is_said_with_the_command(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setitem(sys.modules, "striprtf.striprtf", None)
     monkeypatch.delitem(sys.modules, "ctxsearch.readers.rtf", raising=False)
+    dispatch._reader.cache_clear()
     (tmp_path / "a.rtf").write_text(r"{\rtf1 x}")
     (file,) = readers.find([str(tmp_path / "a.rtf")]).files
     with pytest.raises(SourceError, match=r"reading an RTF file needs the extra \[documents\]: pip install"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,6 +20,11 @@ Reader: TypeAlias = Callable[[File], Iterator[Item]]
 EXTRA = "documents"
 
 
+@functools.cache
+def _reader(module: str) -> Reader:
+    return cast(Reader, importlib.import_module(f"ctxsearch.readers.{module}").read)
+
+
 def read_kind(file: File, kind: str) -> Iterator[Item]:
     """The documents of a file of a kind, with the kind's MIME type in their metadata.
 
@@ -28,12 +34,11 @@ def read_kind(file: File, kind: str) -> Iterator[Item]:
     if KINDS[kind].module == "packages":
         kind = packages.kind_inside(file)
     try:
-        module = importlib.import_module(f"ctxsearch.readers.{KINDS[kind].module}")
+        reader = _reader(KINDS[kind].module)
     except ModuleNotFoundError as error:
         if not KINDS[kind].extra or (error.name or "").startswith("ctxsearch"):
             raise
         raise SourceError(file.source, str(MissingExtraError(f"reading {KINDS[kind].name}", EXTRA))) from error
-    reader = cast(Reader, module.read)
     for item in reader(file):
         if isinstance(item, Document) and not item.is_record:
             item = replace(item, metadata={"mime_type": mime_type_of(kind, file), **item.metadata})
