@@ -153,8 +153,8 @@ def _markup(folder: Path, secret: Path) -> dict[str, str]:
         "external.docx": READ,
         "laughs.xml": "is not well-formed XML: limit on input amplification",
         "deep.xml": "is nested too deeply",
-        "deep.html": "nested more than 20,000 deep",
-        "spans.html": "nested more than 20,000 deep",
+        "deep.html": "nested more than 100,000 deep",
+        "spans.html": "nested more than 100,000 deep",
         "deep.docx": "is nested too deeply",
     }
 

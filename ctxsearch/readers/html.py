@@ -84,8 +84,8 @@ class Html(NamedTuple):
     """Author, dates and language, where it states them."""
 
 
-MOST_NESTED = 20_000
-"""The time that lexbor takes grows with the square of the depth to which tags are nested: so many take it a second."""
+MOST_NESTED = 100_000
+"""The time that lexbor takes grows with the square of the depth to which tags are nested; for so many, some seconds."""
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _NOT_NESTED = frozenset(
