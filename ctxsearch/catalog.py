@@ -315,7 +315,7 @@ class Catalog:
                 "document_id": document_id,
                 "start": context.start,
                 "end": context.end,
-                "page": None,
+                "page": context.page,
                 "tokens": context.tokens,
                 "generation": generation,
                 "title": title,

@@ -4,7 +4,8 @@ The invariants, whatever the text:
 
 - the contexts of a document tile its text: ``"".join(c.text for c in contexts) == document.text``;
 - the sentences of a context tile the context;
-- no context has more tokens than the budget.
+- no context has more tokens than the budget;
+- a sentence that begins on another page than the context is not in it.
 
 A context begins at a heading, and otherwise where a paragraph, else a sentence, begins; within a sentence only where
 that sentence alone is too long.
@@ -13,14 +14,15 @@ that sentence alone is too long.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
 
 import sentencex
 
-from ctxsearch.records import Context, Document, Heading, Sentence
+from ctxsearch.records import Context, Document, Heading, Page, Sentence
 
 TokenCounter: TypeAlias = Callable[[Sequence[str]], list[int]]
 """Tokens of each text, the frame of ``[CLS]`` and ``[SEP]`` not counted."""
@@ -57,6 +59,22 @@ class _Unit:
     opens_paragraph: bool
 
 
+class _Pages:
+    """Which page an offset stands on."""
+
+    def __init__(self, pages: Sequence[Page]) -> None:
+        self._starts = [page.start for page in pages]
+        self._numbers = [page.number for page in pages]
+
+    def number_at(self, offset: int) -> int | None:
+        """Number of the page, None for a text without pages. What stands before the first belongs to it."""
+        return self._numbers[max(0, bisect_right(self._starts, offset) - 1)] if self._numbers else None
+
+    def differ(self, one: int, other: int) -> bool:
+        """Whether two offsets, the second not before the first, stand on different pages."""
+        return bool(self._starts) and self.number_at(one) != self.number_at(other)
+
+
 def split(document: Document, count_tokens: TokenCounter, budget: int) -> Iterator[Context]:
     """Cut a document into contexts, in order.
 
@@ -70,10 +88,12 @@ def split(document: Document, count_tokens: TokenCounter, budget: int) -> Iterat
     """
     if budget < 8:
         raise ValueError(f"a budget of {budget} tokens is too small to cut text for")
+    pages = _Pages(document.pages)
     for start, end, titles in _sections(document):
         units = _units(document.text, start, end, count_tokens, budget)
-        for group in _groups(units, budget):
-            yield from _contexts(document.text, group, titles, count_tokens, budget)
+        for group in _groups(units, budget, pages):
+            for context in _contexts(document.text, group, titles, count_tokens, budget):
+                yield replace(context, page=page) if (page := pages.number_at(context.start)) else context
 
 
 def sentence_spans(text: str) -> list[tuple[int, int, bool]]:
@@ -175,9 +195,9 @@ def _cut_near(text: str, start: int, limit: int) -> int:
     return limit
 
 
-def _groups(units: Iterator[_Unit], budget: int) -> Iterator[list[_Unit]]:
+def _groups(units: Iterator[_Unit], budget: int, pages: _Pages) -> Iterator[list[_Unit]]:
     """Units put together as long as they fit. Where the next one does not, the group ends at the last paragraph's
-    start in its second half, else right there."""
+    start in its second half, else right there; where a page ends, it ends too."""
     group: list[_Unit] = []
     total = 0
     most_characters = MAX_CHARACTERS_PER_TOKEN * budget
@@ -186,6 +206,9 @@ def _groups(units: Iterator[_Unit], budget: int) -> Iterator[list[_Unit]]:
             last = group[-1]
             group[-1] = _Unit(last.start, unit.end, last.tokens, last.opens_paragraph)
             continue
+        if group and pages.differ(group[0].start, unit.start):
+            yield group
+            group, total = [], 0
         while group and (total + unit.tokens > budget or unit.end - group[0].start > most_characters):
             cut = len(group) if unit.opens_paragraph else _paragraph_cut(group, total)
             yield group[:cut]

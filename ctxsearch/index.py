@@ -101,6 +101,7 @@ class Index:
         paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
         glob: str | None = None,
+        ignore: bool = True,
         metadata: Mapping[str, Any] | None = None,
         prune: bool = False,
         on_progress: ProgressListener | None = None,
@@ -110,6 +111,7 @@ class Index:
         Args:
             paths: a path or several; ``-`` is standard input.
             glob: of the files in folders, only those whose name or path below the folder fits.
+            ignore: leave out what ``.gitignore`` and ``.ctxignore`` name.
             metadata: added to every document's own.
             prune: remove documents that are gone from the paths.
             on_progress: told after each commit.
@@ -130,6 +132,7 @@ class Index:
             str(self.path),
             [os.fspath(path) for path in several],
             glob=glob,
+            ignore=ignore,
             metadata=metadata,
             prune=prune,
             on_progress=on_progress,

@@ -57,6 +57,7 @@ def ingest_paths(
     paths: Sequence[str],
     *,
     glob: str | None = None,
+    ignore: bool = True,
     metadata: Mapping[str, Any] | None = None,
     prune: bool = False,
     on_progress: ProgressListener | None = None,
@@ -69,6 +70,7 @@ def ingest_paths(
         index_name: how the report names the index.
         paths: files and folders; ``-`` is standard input.
         glob: of the files in folders, only those that fit.
+        ignore: leave out what ``.gitignore`` and ``.ctxignore`` name.
         metadata: added to that of every document.
         prune: remove documents whose file is gone from the folders among the paths, and records gone from their file.
         on_progress: told after each commit.
@@ -76,13 +78,14 @@ def ingest_paths(
     Returns:
         What was done. Sources that could not be read are in it; they stop nothing.
     """
-    sources = readers.find([path for path in paths if path != readers.STANDARD_INPUT], glob)
+    sources = readers.find([path for path in paths if path != readers.STANDARD_INPUT], glob, ignore)
     with store.writer() as writer:
         run = _Run(writer, encoder, dict(metadata or {}), sources.bytes, on_progress)
         for missing in sources.missing:
             run.fail(missing.source, missing.reason)
         run.skipped.extend(Failure(*skip) for skip in sources.skipped)
-        run.take(_read(sources, readers.STANDARD_INPUT in paths, run))
+        with readers.Worker() as worker:
+            run.take(_read(sources, readers.STANDARD_INPUT in paths, run, worker))
         if prune:
             _prune(run, sources, [path for path in paths if path != readers.STANDARD_INPUT], glob)
         return run.report(index_name)
@@ -292,17 +295,22 @@ def unusable(document: Document) -> str | None:
         return f"has no words: {unbroken:,} of its {len(text):,} characters stand in runs without a space"
     if not document.source.strip():
         return "has no source to name it by"
+    if _SURROGATE.search(document.source + document.origin):
+        return "has a name that is not UTF-8; rename it"
     return None
 
 
 def hash_content(document: Document) -> str:
-    """SHA-256 over all of a document that reaches the index.
+    """SHA-256 over all of a document that reaches the index, but for the time when its file was written: a file that
+    was touched holds what it held.
 
     Raises:
         TypeError, ValueError: the metadata is not JSON.
     """
     headings = [[heading.start, heading.level, heading.title] for heading in document.headings]
-    rest = json.dumps([document.title, dict(document.metadata), headings], sort_keys=True, allow_nan=False)
+    metadata = {key: value for key, value in document.metadata.items() if key != readers.MODIFIED}
+    parts: list[Any] = [document.title, metadata, headings, *([document.pages] if document.pages else [])]
+    rest = json.dumps(parts, sort_keys=True, allow_nan=False)
     return hashlib.sha256(f"{rest}\0{document.text}".encode()).hexdigest()
 
 
@@ -310,16 +318,16 @@ def _short(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
-def _read(sources: readers.Sources, standard_input: bool, run: _Run) -> Iterator[Document]:
+def _read(sources: readers.Sources, standard_input: bool, run: _Run, worker: readers.Worker) -> Iterator[Document]:
     """Documents of all sources; what cannot be read is noted."""
     if standard_input:
         try:
             yield readers.read_standard_input()
         except SourceError as error:
             run.fail(error.source, error.reason)
-    for file in sources.files:
+    for file, items in readers.read_each(sources.files, worker):
         read_before = run.bytes_read
-        for item in readers.read(file):
+        for item in items:
             if isinstance(item, Document):
                 if item.is_record:
                     run.bytes_read = min(run.bytes_read + len(item.text), read_before + file.size)

@@ -31,6 +31,15 @@ class Heading:
     title: str
 
 
+class Page(NamedTuple):
+    """Where a page begins in a document's text. Slides, sheets and messages of a mailbox are pages, too."""
+
+    start: int
+    """Offset of the page's first character."""
+    number: int
+    """As people count: the first is 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One thing that a user ingests: a file, or a record of a file.
@@ -48,6 +57,8 @@ class Document:
     origin: str = ""
     is_record: bool = False
     """True when several documents come from ``origin``, as the lines of a JSONL file do."""
+    pages: tuple[Page, ...] = ()
+    """Where pages begin, offsets rising; empty for a text without pages. A page without text is not in it."""
 
     @property
     def key(self) -> str:
@@ -78,6 +89,8 @@ class Context:
     headings: tuple[str, ...] = ()
     """Titles of the sections that the context stands in, outermost first."""
     sentences: tuple[Sentence, ...] = ()
+    page: int | None = None
+    """Number of the page on which the context stands. Only its last sentence may run on to the next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ import io
 import json
 import os
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,19 @@ from ctxsearch.readers import Skipped, find
 from ctxsearch.readers.markdown import headings
 from ctxsearch.records import Document
 
+WORKER = readers.Worker()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def worker() -> Iterator[None]:
+    """One process for the readers of all tests."""
+    with WORKER:
+        yield
+
 
 def read_all(path: Path) -> list[Document | SourceError | Skipped]:
     (file,) = find([str(path)]).files
-    return list(readers.read(file))
+    return list(readers.read(file, WORKER))
 
 
 def document(path: Path, data: bytes) -> Document:
@@ -58,7 +69,8 @@ def below(root: Path, glob: str | None = None) -> list[str]:
 )
 def test_text_is_letter_for_letter(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.txt"
-    assert document(path, text.encode()) == Document(text, path.as_posix(), "a", origin=str(path.resolve()))
+    found = document(path, text.encode())
+    assert replace(found, metadata={}) == Document(text, path.as_posix(), "a", origin=str(path.resolve()))
 
 
 @pytest.mark.parametrize(
@@ -120,9 +132,10 @@ def test_zeros_are_not_text(tmp_path: Path) -> None:
     assert failure(tmp_path / "a", b"\0" * 100) == "binary, and without a suffix that names its kind"
 
 
-def test_invalid_utf_8_is_said_with_its_offset(tmp_path: Path) -> None:
-    assert failure(tmp_path / "a.txt", b"abc\xe9def").startswith("is not UTF-8 text: byte 0xE9 at offset 3;")
-    assert failure(tmp_path / "a.md", b"x" * 5000 + b"\xc3").startswith("is not UTF-8 text: byte 0xC3 at offset 5000;")
+def test_bytes_of_no_encoding_are_said_with_their_offset(tmp_path: Path) -> None:
+    assert failure(tmp_path / "a.txt", b"ab\xe9").startswith("is not UTF-8 text: byte 0xE9 at offset 2;")
+    noise = bytes(range(1, 32)) * 3 + b"\xff"
+    assert failure(tmp_path / "a.md", noise).startswith("is not UTF-8 text: byte 0xFF at offset 93;")
 
 
 def test_invalid_utf_8_behind_a_mark_is_said_with_its_offset(tmp_path: Path) -> None:
@@ -197,8 +210,8 @@ def test_markdown_offsets_hold_for_every_line_end(end: str) -> None:
     assert [text[h.start :].split(end)[0] for h in found] == ["# A", "B", "## C"]
 
 
-def test_front_matter_is_no_heading() -> None:
-    assert [h.title for h in headings("---\ntitle: x\n---\n\n# A\n")] == ["A"]
+def test_front_matter_is_no_heading(tmp_path: Path) -> None:
+    assert [h.title for h in document(tmp_path / "a.md", b"---\ntitle: x\n---\n\n# A\n").headings] == ["A"]
 
 
 # --- HTML ---
@@ -259,7 +272,8 @@ def test_html_list_item_stands_behind_its_dash(tmp_path: Path, item: str) -> Non
 
 def test_html_table_rows_are_lines(tmp_path: Path) -> None:
     table = "<table>\n<tr> <th>a</th> <th>b</th> </tr>\n<tr><td>1</td><td>2</td></tr></table>"
-    assert html(tmp_path, table).text == "a | b\n1 | 2"
+    assert html(tmp_path, table).text == "a: 1 | b: 2"
+    assert html(tmp_path, table.replace("th>", "td>")).text == "a | b\n1 | 2"
 
 
 def test_html_cell_with_a_paragraph_stays_in_its_row(tmp_path: Path) -> None:
@@ -322,7 +336,7 @@ def test_jsonl_fields(tmp_path: Path) -> None:
     path.write_text(json.dumps(full) + '\n\n{"text": "Two"}\n{"text": "Three", "source": "s3"}', encoding="utf-8")
     origin = str(path.resolve())
     assert read_all(path) == [
-        Document("One\r\n", "s://1", "T", {"n": 1, "deep": {"x": [None]}}, (), origin, True),
+        Document("One\r\n", "s://1", "T", {"id": 7, "n": 1, "deep": {"x": [None]}}, (), origin, True),
         Document("Two", f"{path.as_posix()}:3", "", {}, (), origin, True),
         Document("Three", "s3", "s3", {}, (), origin, True),
     ]
@@ -455,6 +469,13 @@ def test_ignored_files_are_left_out(tmp_path: Path, name: str) -> None:
     tree(tmp_path, "a.txt", "a.log", "keep.log", "d/b.log", "d/build/x.txt", "e/build", "top.txt", "d/top.txt")
     (tmp_path / name).write_text("# comment\n*.log\n!keep.log\nbuild/\n/top.txt\n", encoding="utf-8")
     assert below(tmp_path) == ["a.txt", "keep.log", "d/top.txt", "e/build"]
+
+
+def test_ignore_files_can_be_turned_off(tmp_path: Path) -> None:
+    tree(tmp_path, "a.txt", "a.log", ".hidden")
+    (tmp_path / ".gitignore").write_text("*.log\n", encoding="utf-8")
+    found = find([str(tmp_path)], ignore=False).files
+    assert [file.path.name for file in found] == ["a.log", "a.txt"]
 
 
 def test_deeper_ignore_file_decides(tmp_path: Path) -> None:

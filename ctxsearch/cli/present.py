@@ -16,6 +16,7 @@ import click
 
 from ctxsearch.errors import ArgumentError
 from ctxsearch.passport import DEFAULT_MODEL, ModelFolder
+from ctxsearch.readers.kinds import LINED, UNITS
 from ctxsearch.records import Answer, DocumentSummary, Hit, IndexStatus, IngestReport
 
 if TYPE_CHECKING:
@@ -64,26 +65,57 @@ def _colours() -> bool:
 # Answers
 
 
-def answer(found: Answer, title: bool) -> None:
+def answer(found: Answer, title: bool, index: Index) -> None:
     """An answer: per hit its rank, score and place, and the context with the matched sentence marked."""
     if title:
         _print(click.style(_clean(found.question), bold=True))
         _print()
     for hit in found:
-        _hit(hit)
+        _hit(hit, _line_of(hit, index))
 
 
-def _hit(hit: Hit) -> None:
-    place = _clean(hit.source)
-    if hit.headings:
-        place += "  " + _clean(" › ".join(hit.headings))
-    elif hit.title and hit.title not in hit.source:
-        place += "  " + _clean(hit.title)
-    _print(f"{click.style(str(hit.rank), bold=True)}  {hit.score:.3f}  {click.style(place, fg='cyan')}")
+def place(hit: Hit, line: int | None = None) -> str:
+    """Where a hit stands, as in ``report.pdf p. 12 › Results``.
+
+    Args:
+        line: number of the line in the file, for a text that has lines.
+    """
+    where = hit.source
+    mime_type = hit.metadata.get("mime_type")
+    if hit.page is not None:
+        where += f" {UNITS.get(str(mime_type), 'p.')} {hit.page}"
+    elif line is not None:
+        where += f" line {line}"
+    titles = hit.headings or ((hit.title,) if hit.title and hit.title not in hit.source else ())
+    return _clean(" › ".join((where, *titles)))
+
+
+def _line_of(hit: Hit, index: Index) -> int | None:
+    """Number of the line on which the matched sentence begins, where the text is the file's own."""
+    if hit.metadata.get("mime_type") not in LINED:
+        return None
+    return index.text(document_id=hit.document_id).count("\n", 0, hit.sentence.start) + 1
+
+
+def _hit(hit: Hit, line: int | None) -> None:
+    where = _linked(click.style(place(hit, line), fg="cyan"), hit.source)
+    _print(f"{click.style(str(hit.rank), bold=True)}  {hit.score:.3f}  {where}")
     width = min(100, shutil.get_terminal_size((80, 24)).columns)
-    for line in _marked(hit, width - 4):
-        _print(f"    {line}")
+    for shown in _marked(hit, width - 4):
+        _print(f"    {shown}")
     _print()
+
+
+def _linked(text: str, source: str) -> str:
+    """A text that a terminal opens the file with, where the file is there and colours are shown (OSC 8)."""
+    if not _colours():
+        return text
+    path = Path(source)
+    try:
+        target = path.resolve().as_uri() if path.is_file() else None
+    except (OSError, ValueError):
+        target = None
+    return f"\x1b]8;;{target}\x1b\\{text}\x1b]8;;\x1b\\" if target else text
 
 
 def _marked(hit: Hit, width: int) -> list[str]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @index_option
 @model_option
 @click.option("--glob", metavar="G", help="Of the files in folders, only those that fit, as in '*.md'.")
+@click.option("--no-ignore", is_flag=True, help="Read what .gitignore and .ctxignore name, too.")
 @click.option("--metadata", multiple=True, metavar="K=V", help="Added to every document; may be given several times.")
 @click.option("--prune", is_flag=True, help="Remove documents that are gone from the paths.")
 @json_option
@@ -39,6 +40,7 @@ def ingest(
     index_path: str,
     model: str | None,
     glob: str | None,
+    no_ignore: bool,
     metadata: tuple[str, ...],
     prune: bool,
     as_json: bool,
@@ -53,7 +55,9 @@ def ingest(
 
     extra = pairs(metadata, "--metadata")
     with opened(index_path, create=True, model=model) as index, progress_bar() as on_progress:
-        report = index.ingest(list(paths), glob=glob, metadata=extra, prune=prune, on_progress=on_progress)
+        report = index.ingest(
+            list(paths), glob=glob, ignore=not no_ignore, metadata=extra, prune=prune, on_progress=on_progress
+        )
     if as_json:
         present.json_line(present.report_json(report))
     else:
@@ -120,7 +124,7 @@ def query(
             if as_json:
                 present.json_line(present.answer_json(answer, str(index.path)))
             else:
-                present.answer(answer, title=len(questions) > 1)
+                present.answer(answer, title=len(questions) > 1, index=index)
             if not answer:
                 click.echo(present.nothing_found(index, bool(wanted), min_score), err=True)
     return DONE

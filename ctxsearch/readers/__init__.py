@@ -1,14 +1,22 @@
-"""Files become Documents; one module a family of formats, chosen by content and suffix.
+"""Files become Documents; one module a family of formats, chosen by content first and suffix second.
 
-    walk.py       paths -> files, links and ignored files left out
-    decoding.py   bytes -> text
-    text.py       plain text, and whatever else reads as text
-    markdown.py   Markdown: its text as it stands, with its headings
-    html.py       HTML: the text of the page without navigation
-    jsonl.py      JSON Lines: a document a line
+    walk.py         paths -> files, links and ignored files left out
+    kinds.py        what a file is, and which module reads it
+    dispatch.py     the reader of each kind, imported when it is needed
+    worker.py       a process of its own for parsers, with limits
+    decoding.py     bytes -> text
+    composing.py    a text put together from blocks, headings, pages and tables
+    frontmatter.py  the metadata at the top of a text
+    packages.py     zip and OLE containers, members read within limits
+    xmltree.py      XML -> a tree, nothing loaded from outside
+    ooxml.py        what the parts of Office Open XML share
 
-A reader is a function from a file to documents, raising `SourceError` for what it cannot read. To add a format, write
-such a function and name its suffixes in `READERS`. This room knows nothing of models, indexes or the command line.
+    text, markdown, markup, html, xml, tables, json, jsonl, notebook, subtitles, mail, outlook, rtf, docx, pptx, sheets,
+    opendocument, epub, pdf    the readers
+
+A reader is a function ``read`` from a file to documents, raising `SourceError` for what it cannot read. To add a
+format, write a module with such a function and name it in ``kinds.KINDS``. This room knows nothing of models, indexes
+or the command line.
 """
 
 from __future__ import annotations
@@ -17,35 +25,25 @@ import gzip
 import hashlib
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
 
 from ctxsearch.errors import SourceError
-from ctxsearch.readers import html, jsonl, markdown, text
+from ctxsearch.readers import dispatch, text
 from ctxsearch.readers.decoding import SNIFFED_BYTES, decode, looks_binary, open_binary
+from ctxsearch.readers.kinds import kind_of, must_be_isolated, suffix_of
 from ctxsearch.readers.walk import File, Skipped, find_files
+from ctxsearch.readers.worker import Limits, Worker
 from ctxsearch.records import Document
-
-Reader: TypeAlias = Callable[[File], Iterator[Document | SourceError]]
 
 STANDARD_INPUT = "-"
 
-READERS: dict[str, Reader] = {
-    ".txt": text.read,
-    ".text": text.read,
-    ".md": markdown.read,
-    ".markdown": markdown.read,
-    ".html": html.read,
-    ".htm": html.read,
-    ".xhtml": html.read,
-    ".jsonl": jsonl.read,
-    ".ndjson": jsonl.read,
-}
-"""Readers by suffix; a file of another suffix is read as text if it is text."""
-
-_HTML_STARTS = (b"<!doctype html", b"<html")
+MODIFIED = "modified"
+"""The metadata that says when a file was written. It alone may change while the document is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +60,19 @@ class Sources:
         return sum(file.size for file in self.files)
 
 
-def find(paths: Sequence[str], glob: str | None = None) -> Sources:
+def find(paths: Sequence[str], glob: str | None = None, ignore: bool = True) -> Sources:
     """The files that the paths lead to, each once, in a fixed order.
 
     Args:
         paths: files and folders; ``-`` is left to `read_standard_input`.
         glob: keep only files whose name or path below the folder fits, as in ``*.md``.
+        ignore: leave out what ``.gitignore`` and ``.ctxignore`` name.
     """
     files: dict[Path, File] = {}
     skipped: list[Skipped] = []
     missing: list[SourceError] = []
     for path in paths:
-        for found in find_files(path, glob):
+        for found in find_files(path, glob, ignore):
             if isinstance(found, File):
                 files.setdefault(found.origin, found)
             elif isinstance(found, Skipped):
@@ -83,28 +82,82 @@ def find(paths: Sequence[str], glob: str | None = None) -> Sources:
     return Sources(tuple(files.values()), tuple(skipped), tuple(missing))
 
 
-def read(file: File) -> Iterator[Document | SourceError | Skipped]:
-    """The documents of one file, and what could not be read of it. Never raises for the state of a file."""
+AHEAD = 16
+"""Files that are looked at, and that the worker is told of, before their turn. Requests must fit into a pipe."""
+
+
+def read_each(files: Iterable[File], worker: Worker) -> Iterator[tuple[File, Iterator[dispatch.Item]]]:
+    """Each file with what `read` says of it, to be read in turn; parsers run ahead of the caller."""
+    waiting: deque[tuple[File, str | dispatch.Item]] = deque()
+    for file in files:
+        kind = _kind(file)
+        waiting.append((file, kind))
+        if isinstance(kind, str) and must_be_isolated(kind, file):
+            worker.ahead(file, kind)
+        if len(waiting) == AHEAD:
+            first, its_kind = waiting.popleft()
+            yield first, _items(first, its_kind, worker)
+    for first, its_kind in waiting:
+        yield first, _items(first, its_kind, worker)
+
+
+def read(file: File, worker: Worker | None = None) -> Iterator[dispatch.Item]:
+    """The documents of one file, and what could not be read of it. Never raises for the state of a file.
+
+    The metadata of a document that is a whole file has the file's ``mime_type``, ``size`` and ``modified``, and what
+    the file says of itself.
+
+    Args:
+        file: the file.
+        worker: the process that parsers run in; without one, a process is started for this file if it needs one.
+    """
+    with nullcontext(worker) if worker else Worker() as reading:
+        yield from _items(file, _kind(file), reading)
+
+
+def _kind(file: File) -> str | dispatch.Item:
+    """The kind of a file, or why it is not read."""
     try:
-        suffix = file.path.suffix.lower()
-        if suffix == ".gz":
-            suffix = file.path.with_suffix("").suffix.lower()
-        reader = READERS.get(suffix)
         with open_binary(file) as stream:
             head = stream.read(SNIFFED_BYTES)
-        if reader is None and looks_binary(head):
-            kind = f"no reader for {suffix} files" if suffix else "binary, and without a suffix that names its kind"
-            yield SourceError(file.source, kind) if file.named else Skipped(file.source, kind)
-            return
-        if reader in (None, text.read) and head.lstrip().lower().startswith(_HTML_STARTS):
-            reader = html.read
-        yield from (reader or text.read)(file)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        return SourceError(file.source, f"not a whole gzip file: {error}")
+    except OSError as error:
+        return SourceError(file.source, f"cannot be read: {error.strerror or error}")
+    if not head:
+        return SourceError(file.source, "is empty")
+    kind = kind_of(file, head)
+    if kind is None and looks_binary(head):
+        suffix = suffix_of(file)
+        reason = f"no reader for {suffix} files" if suffix else "binary, and without a suffix that names its kind"
+        return SourceError(file.source, reason) if file.named else Skipped(file.source, reason)
+    return kind or "text"
+
+
+def _items(file: File, kind: str | dispatch.Item, worker: Worker) -> Iterator[dispatch.Item]:
+    if not isinstance(kind, str):
+        yield kind
+        return
+    try:
+        read_kind = worker.read if must_be_isolated(kind, file) else dispatch.read_kind
+        for item in read_kind(file, kind):
+            yield _with_facts(item, file)
     except SourceError as error:
         yield error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         yield SourceError(file.source, f"not a whole gzip file: {error}")
+    except RecursionError:
+        yield SourceError(file.source, "is nested too deeply to be read")
     except OSError as error:
         yield SourceError(file.source, f"cannot be read: {error.strerror or error}")
+
+
+def _with_facts(item: dispatch.Item, file: File) -> dispatch.Item:
+    """A document with what the file system knows of its file."""
+    if not isinstance(item, Document) or item.is_record:
+        return item
+    modified = datetime.fromtimestamp(file.modified, UTC).isoformat(timespec="seconds")
+    return replace(item, metadata={"size": file.size, MODIFIED: modified, **item.metadata})
 
 
 def read_standard_input() -> Document:
@@ -120,4 +173,16 @@ def read_standard_input() -> Document:
     )
 
 
-__all__ = ["READERS", "STANDARD_INPUT", "File", "Skipped", "Sources", "find", "read", "read_standard_input"]
+__all__ = [
+    "MODIFIED",
+    "STANDARD_INPUT",
+    "File",
+    "Limits",
+    "Skipped",
+    "Sources",
+    "Worker",
+    "find",
+    "read",
+    "read_each",
+    "read_standard_input",
+]

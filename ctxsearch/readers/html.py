@@ -1,13 +1,15 @@
 """HTML: the text of a page as a reader sees it, without navigation, with its headings.
 
-Blocks are set apart by blank lines, list items begin with "- ", the cells of a table row are joined by " | ".
+Blocks are set apart by blank lines, list items begin with "- ". The rows of a table are lines, their cells joined by
+" | "; a cell whose column or row has a name reads ``name: value``.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -18,7 +20,7 @@ from ctxsearch.records import Document, Heading
 
 _LEFT_OUT = frozenset(
     """
-    script style template noscript nav footer aside form svg math iframe object head button select dialog
+    script style template noscript nav footer aside form svg iframe object head button select dialog annotation
     """.split()
 )
 _BLOCKS = frozenset(
@@ -27,10 +29,26 @@ _BLOCKS = frozenset(
     h1 h2 h3 h4 h5 h6
     """.split()
 )
+_LEFT_OUT_ROLES = frozenset(
+    "navigation banner contentinfo search complementary dialog alertdialog menu toolbar".split()
+)
+_LEFT_OUT_CLASSES = frozenset(
+    """
+    navbox navbar breadcrumb breadcrumbs pagination mw-editsection mw-jump-link noprint cookie-banner cookie-notice
+    skip-link
+    """.split()
+)
 _LINES = frozenset(("li", "tr", "br"))
 _CELLS = frozenset(("td", "th"))
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _SPACE = re.compile(r"\s+")
+_META = {
+    "author": "author",
+    "dc.creator": "author",
+    "date": "created",
+    "dc.date": "created",
+    "article:published_time": "created",
+}
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_\-]{1,40})""", re.IGNORECASE)
 
 
@@ -41,20 +59,100 @@ def read(file: File) -> Iterator[Document]:
         SourceError: the page has no text.
     """
     data = read_bytes(file)
-    tree = LexborHTMLParser(decode(data, file.source, _declared_encoding(data)))
-    main = tree.css_first("main") or tree.body
+    page = parse(decode(data, file.source, _declared_encoding(data)), file.source)
+    if not page.text:
+        raise SourceError(file.source, "the page has no text")
+    heading = page.headings[0].title if page.headings else ""
+    yield Document(
+        page.text,
+        file.source,
+        page.title or heading or file.path.stem,
+        page.metadata,
+        page.headings,
+        str(file.origin),
+    )
+
+
+class Html(NamedTuple):
+    """What an HTML text says."""
+
+    text: str
+    headings: tuple[Heading, ...]
+    title: str
+    """That of its ``<title>``; "" without one."""
+    metadata: dict[str, str]
+    """Author, dates and language, where it states them."""
+
+
+MOST_NESTED = 100_000
+"""The time that lexbor takes grows with the square of the depth to which tags are nested; for so many, some seconds."""
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_NOT_NESTED = frozenset(
+    "p li dt dd tr td th thead tbody tfoot option optgroup html head body area base br col embed hr img input link "
+    "meta param source track wbr".split()
+)
+"""Tags that may be left open without anything being nested in them."""
+
+
+def parse(markup: str, source: str) -> Html:
+    """Read an HTML text: a page, a chapter, the body of a mail.
+
+    Raises:
+        SourceError: its tags are nested too deeply.
+    """
+    if _is_nested_too_deeply(markup):
+        raise SourceError(source, f"its tags are nested more than {MOST_NESTED:,} deep")
+    tree = LexborHTMLParser(markup)
+    main = _main(tree)
     text = _Text()
     if main is not None:
         text.walk(main)
-    content = text.finish()
-    if not content:
-        raise SourceError(file.source, "the page has no text")
-    heading = text.headings[0].title if text.headings else ""
-    title_node = tree.css_first("title")
-    title = _SPACE.sub(" ", title_node.text()).strip() if title_node else ""
-    yield Document(
-        content, file.source, title or heading or file.path.stem, headings=tuple(text.headings), origin=str(file.origin)
+        if not text.headings and not text.finish():
+            text = _Text(_LEFT_OUT - {"form"})  # there are frameworks that put a whole page into a form
+            text.walk(main)
+    title = tree.css_first("title")
+    return Html(
+        text.finish(),
+        tuple(text.headings),
+        _SPACE.sub(" ", title.text()).strip() if title else "",
+        _metadata(tree),
     )
+
+
+def _is_nested_too_deeply(markup: str) -> bool:
+    """Whether more tags are open at one place than lexbor should be given."""
+    if markup.count("<") <= MOST_NESTED:
+        return False
+    depth = 0
+    for tag in _TAG.finditer(markup):
+        if tag[2].lower() not in _NOT_NESTED:
+            depth = max(0, depth - 1) if tag[1] else depth + 1
+            if depth > MOST_NESTED:
+                return True
+    return False
+
+
+def _main(tree: LexborHTMLParser) -> LexborNode | None:
+    """The part of a page that is the page: ``<main>`` or what plays its role, else the body."""
+    for selector in ("main", "[role=main]"):
+        found = tree.css(selector)
+        if len(found) == 1 and found[0].text(strip=True):
+            return found[0]
+    return tree.body
+
+
+def _metadata(tree: LexborHTMLParser) -> dict[str, str]:
+    stated: dict[str, str] = {}
+    root = tree.css_first("html")
+    if root is not None and (language := root.attributes.get("lang") or root.attributes.get("xml:lang")):
+        stated["language"] = language
+    for node in tree.css("meta"):
+        name = (node.attributes.get("name") or node.attributes.get("property") or "").lower()
+        content = _SPACE.sub(" ", node.attributes.get("content") or "").strip()
+        if content and (key := _META.get(name)):
+            stated.setdefault(key, content)
+    return stated
 
 
 def _declared_encoding(data: bytes) -> str | None:
@@ -78,11 +176,52 @@ def _is_text_codec(name: str) -> bool:
         return False
 
 
+class _Header(NamedTuple):
+    """The row that names a table's columns."""
+
+    row: int
+    """The id of its node; -1 if there is none."""
+    names: tuple[str, ...]
+
+
+def _header_of(table: LexborNode) -> _Header:
+    """The first row of a table if all its cells are ``<th>``, each is over one column, and rows follow."""
+    rows: list[LexborNode] = []
+    pending = [table]
+    while pending and len(rows) < 2:
+        node = pending.pop()
+        if node.tag == "tr":
+            rows.append(node)
+            continue
+        if node is table or node.tag in ("thead", "tbody"):
+            pending.extend(reversed(list(node.iter())))
+    cells = [cell for cell in rows[0].iter() if cell.tag in _CELLS] if len(rows) == 2 else []
+    names = tuple(_SPACE.sub(" ", cell.text()).strip().rstrip(":") for cell in cells)
+    spanning = any({"colspan", "rowspan"} & cell.attributes.keys() for cell in cells)
+    if len(cells) < 2 or spanning or not all(cell.tag == "th" for cell in cells) or not any(names):
+        return _Header(-1, ())
+    return _Header(rows[0].mem_id, names)
+
+
+def _is_beside_the_page(attributes: Mapping[str, str | None]) -> bool:
+    """Whether an element says of itself that it is hidden, or navigation and the like."""
+    if not attributes:
+        return False
+    if "hidden" in attributes or attributes.get("role") in _LEFT_OUT_ROLES:
+        return True
+    return not _LEFT_OUT_CLASSES.isdisjoint((attributes.get("class") or "").split())
+
+
 class _Text:
     """Text put together while a tree is walked; white space is settled when the next word comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: frozenset[str] = _LEFT_OUT) -> None:
         self.headings: list[Heading] = []
+        self._left_out = left_out
+        self._tables: list[_Header] = []
+        self._label = ""  # the name of the cell that was entered, its first word not yet put
+        self._row_is_named = False
+        self._page_heads = 0  # how many <header> deep
         self._parts: list[str] = []
         self._length = 0
         self._gap = ""
@@ -105,7 +244,13 @@ class _Text:
             if tag == "-text":
                 self._add(node.text_content or "")
                 continue
-            if tag in _LEFT_OUT or tag.startswith("-") or "hidden" in node.attributes:
+            if tag in self._left_out or tag.startswith("-") or _is_beside_the_page(node.attributes):
+                continue
+            if tag in ("ul", "ol") and self._page_heads:
+                continue  # what a page's head lists is menus
+            if tag == "table":
+                self._tables.append(_header_of(node))
+            elif tag == "tr" and self._tables and self._tables[-1].row == node.mem_id:
                 continue
             self._enter(tag)
             stack.append((node, True))
@@ -125,14 +270,22 @@ class _Text:
             self._widen("\n\n")
         elif tag in _LINES:
             self._widen("\n")
-        if tag == "li":
+        if tag == "header":
+            self._page_heads += 1
+        elif tag == "li":
             self._put("- ")
             self._bulleted = True
         elif tag == "tr":
             self._column = 0
+            self._row_is_named = False
         elif tag in _CELLS:
+            names = self._tables[-1].names if self._tables else ()
             if self._column:
-                self._gap = " | "
+                is_named = self._row_is_named and self._column == 1 and tag == "td"
+                named_itself = bool(self._parts) and self._parts[-1].endswith(":")
+                self._gap = " " if named_itself else ": " if is_named else " | "
+            self._row_is_named = tag == "th" and not names and not self._column
+            self._label = names[self._column] if self._column < len(names) else ""
             self._column += 1
             self._cells += 1
         elif tag == "pre":
@@ -151,7 +304,12 @@ class _Text:
             self._gap = ""  # line ends inside, not asked for from outside
         elif tag in _CELLS:
             self._cells -= 1
+            self._label = ""
             self._widen(" ")
+        elif tag == "table" and self._tables:
+            self._tables.pop()
+        elif tag == "header":
+            self._page_heads -= 1
         if tag in _BLOCKS:
             self._widen("\n\n")
         elif tag in _LINES:
@@ -192,6 +350,8 @@ class _Text:
             self._gap = gap
 
     def _put(self, text: str) -> None:
+        if self._label:
+            text, self._label = f"{self._label}: {text}", ""
         if self._parts and self._gap:
             self._parts.append(self._gap)
             self._length += len(self._gap)

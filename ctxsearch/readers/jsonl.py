@@ -1,5 +1,6 @@
 """JSON Lines: a document a line, ``{"text": …, "source": …, "title": …, "metadata": {…}}``, all but ``text`` optional.
 
+Other keys become metadata, too; what ``metadata`` itself says comes first.
 The file is read as a stream, so its size does not matter.
 """
 
@@ -19,6 +20,8 @@ from ctxsearch.records import Document
 MAX_LINE_BYTES = 64 * 1024 * 1024
 MAX_BAD_LINES = 1000
 """A file whose first so many lines are all of no use is given up: it is something else."""
+
+_OWN = frozenset(("text", "source", "title", "metadata"))
 
 
 def read(file: File) -> Iterator[Document | SourceError]:
@@ -57,7 +60,7 @@ def _lines(file: File) -> Iterator[tuple[int, bytes]]:
 def _document(line: bytes, file: File, number: int) -> Document:
     place = f"{file.source}:{number}"
     try:
-        record = json.loads(decode(line, place))
+        record = json.loads(decode(line, place, "utf-8"))
     except (ValueError, RecursionError) as error:
         raise SourceError(place, "is not a line of JSON") from error
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
@@ -70,7 +73,7 @@ def _document(line: bytes, file: File, number: int) -> Document:
         record["text"],
         source=source or place,
         title=title or source,
-        metadata=metadata,
+        metadata={key: value for key, value in record.items() if key not in _OWN} | metadata,
         origin=str(file.origin),
         is_record=True,
     )

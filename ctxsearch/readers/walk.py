@@ -37,6 +37,8 @@ class File:
     size: int
     named: bool
     """True when the user named the file itself and not a folder above it."""
+    modified: float = 0.0
+    """When it was written: seconds since 1970."""
 
 
 class Skipped(NamedTuple):
@@ -46,8 +48,8 @@ class Skipped(NamedTuple):
     error: str
 
 
-def find_files(path: str, glob: str | None) -> Iterator[File | Skipped | SourceError]:
-    """The files that one path leads to, in the order of their names."""
+def find_files(path: str, glob: str | None, ignore: bool = True) -> Iterator[File | Skipped | SourceError]:
+    """The files that one path leads to, in the order of their names; without ``ignore``, ignore files say nothing."""
     root = Path(path)
     source = root.as_posix()
     try:
@@ -61,24 +63,23 @@ def find_files(path: str, glob: str | None) -> Iterator[File | Skipped | SourceE
         yield SourceError(source, "not a path")
         return
     if stat.S_ISDIR(status.st_mode):
-        yield from _walk(root, origin, glob, [])
+        yield from _walk(root, origin, glob, ignore)
     elif stat.S_ISREG(status.st_mode):
-        yield File(root, source, origin, status.st_size, named=True)
+        yield File(root, source, origin, status.st_size, True, status.st_mtime)
     else:
         yield SourceError(source, "not a regular file")
 
 
-def _walk(
-    root: Path, origin: Path, glob: str | None, ignores: list[tuple[Path, GitIgnoreSpec]]
-) -> Iterator[File | Skipped | SourceError]:
-    pending = [(root, origin, ignores)]
+def _walk(root: Path, origin: Path, glob: str | None, ignore: bool) -> Iterator[File | Skipped | SourceError]:
+    pending: list[tuple[Path, Path, list[tuple[Path, GitIgnoreSpec]]]] = [(root, origin, [])]
     while pending:
         folder, folder_origin, ignores = pending.pop()
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
             if any(entry.name == INDEX_MARK for entry in entries):
                 continue
-            ignores = ignores + _ignores_of(folder)
+            if ignore:
+                ignores = ignores + _ignores_of(folder)
         except OSError as error:
             yield SourceError(folder.as_posix(), f"cannot be read: {error.strerror}")
             continue
@@ -98,7 +99,10 @@ def _walk(
                 elif not entry.is_file(follow_symlinks=False):
                     yield Skipped(path.as_posix(), "not a regular file")
                 elif glob is None or fnmatch(entry.name, glob) or fnmatch(path.relative_to(root).as_posix(), glob):
-                    yield File(path, path.as_posix(), folder_origin / entry.name, entry.stat().st_size, named=False)
+                    status = entry.stat(follow_symlinks=False)
+                    yield File(
+                        path, path.as_posix(), folder_origin / entry.name, status.st_size, False, status.st_mtime
+                    )
             except OSError as error:
                 yield SourceError(path.as_posix(), f"cannot be read: {error.strerror}")
         pending.extend(reversed(below))
