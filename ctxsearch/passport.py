@@ -27,7 +27,7 @@ Pooling: TypeAlias = Literal["mean", "cls", "none"]
 Output: TypeAlias = Literal["token_states", "embedding"]
 Shapes: TypeAlias = Literal["dynamic", "static"]
 
-DEFAULT_MODEL = "all-minilm-l6-v2-int8"
+DEFAULT_MODEL = "ctxsearch-l6-int8"
 """Name of the model in the box."""
 
 CARD = "model.json"
