@@ -8,12 +8,22 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ctxsearch.passport import DEFAULT_MODEL, ModelFolder
-from ctxsearch.records import Answer, DocumentSummary, Hit, IndexStatus, IngestReport
+from ctxsearch.records import (
+    Answer,
+    DocumentSummary,
+    Hit,
+    ImportReport,
+    IndexStatus,
+    IngestReport,
+    ReembedReport,
+    RepairReport,
+)
 
 if TYPE_CHECKING:
     from ctxsearch.evaluate import Evaluation
@@ -217,6 +227,11 @@ def status_json(found: IndexStatus) -> dict[str, Any]:
         "healthy": found.healthy,
         "problems": list(found.problems),
     }
+
+
+def fields_json(done: RepairReport | ReembedReport | ImportReport) -> dict[str, Any]:
+    """The object of a report whose fields say all."""
+    return asdict(done)
 
 
 # Documents

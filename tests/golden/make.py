@@ -31,7 +31,9 @@ def documents() -> list[ctxsearch.Document]:
             origin="/golden/handbook/refunds.md",
         ),
         ctxsearch.Document("Badgers dig setts and eat earthworms.\r\nThey sleep by day.", source="badger.txt"),
-        ctxsearch.Document("Кит живёт в море. 鯨は海に住む。", source="whale.txt", title="鯨", metadata={"team": "sea"}),
+        ctxsearch.Document(
+            "Кит живёт в море. 鯨は海に住む。", source="whale.txt", title="鯨", metadata={"team": "sea"}
+        ),
         ctxsearch.Document("The zebra was here and must not come back.", source="deleted.txt"),
         ctxsearch.Document("An old text about the zebra, replaced later.", source="changed.txt"),
     ]
@@ -96,9 +98,7 @@ def main(name: str) -> None:
         index.add([ctxsearch.Document("Otters replaced the old text.", source="changed.txt")])
         index.delete(source="deleted.txt")
         questions = index._get_encoder().embed_questions(QUESTIONS)
-        asked = [
-            {"question": q.text, "embedding": base64.b64encode(q.embedding.tobytes()).decode()} for q in questions
-        ]
+        asked = [{"question": q.text, "embedding": base64.b64encode(q.embedding.tobytes()).decode()} for q in questions]
         expected = {
             "format": index.status().format,
             "passport": index.status().passport,
