@@ -30,7 +30,7 @@ def verify(store: LocalStore) -> list[str]:
         with with_own_connection.snapshot() as snapshot:
             catalog, dim = snapshot._catalog, snapshot.passport.dim
             found = [f"the catalog: {problem}" for problem in catalog.check(dim)]
-            if catalog.format > 1 and not snapshot._follower.file_fits(catalog) and snapshot.generation:
+            if catalog.fact("vectors") and not snapshot._follower.file_fits(catalog):
                 found.append("the vector file is missing or damaged; the next ingest, or repair, makes it anew")
             try:
                 found += _compare_vectors(snapshot.vectors(), catalog, dim)
