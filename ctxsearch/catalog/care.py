@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from ctxsearch.catalog.connection import translating
+from ctxsearch.catalog.connection import APPLICATION_ID, translating
 from ctxsearch.catalog.rows import Rows
 from ctxsearch.catalog.schema import FULL_TEXT_TOKENIZER
 from ctxsearch.errors import DamagedIndexError, StoreError
-from ctxsearch.layout import check_seal
+from ctxsearch.layout import FORMAT_VERSION, check_seal
 from ctxsearch.records import WholeDocument
 
 ROWS_PER_READ = 256
 """Rows that are read at a time from a table that may be damaged, before they are tried one by one."""
+
+PAGE_BYTES = 4096
+"""SQLite's default, which catalogs have."""
 
 MOST_FINDINGS = 5
 """Findings of one kind that are listed one by one."""
@@ -126,15 +130,42 @@ class Care(Rows):
         """
         names = dict(self._readable("SELECT id, source FROM documents INDEXED BY documents_source WHERE id > ?"))
         ids = {*names, *(row[0] for row in self._readable("SELECT id FROM documents NOT INDEXED WHERE id > ?"))}
-        ids |= {row[1] for row in self._readable("SELECT id, document_id FROM contexts NOT INDEXED WHERE id > ? ")}
+        contexts: dict[int, list[int]] = {}
+        for context_id, document_id in self._readable("SELECT id, document_id FROM contexts NOT INDEXED WHERE id > ?"):
+            contexts.setdefault(document_id, []).append(context_id)
+        ids |= set(contexts)
         for document_id in sorted(found for found in ids if isinstance(found, int)):
             try:
-                document = self.whole_document(document_id, dim)
+                document = self.whole_document(document_id, dim, contexts.get(document_id, []))
             except (StoreError, ValueError, TypeError, OverflowError, IndexError):
                 name = names.get(document_id)
                 yield name if isinstance(name, str) else f"document {document_id}"
             else:
                 yield document
+
+    @staticmethod
+    def mend_header(path: Path) -> None:
+        """Write what every catalog has in its first 100 bytes over those of a damaged copy.
+
+        Where the end was cut off, pages of zeros take its place: SQLite does not open a file that is too short.
+        The layout is that of "The Database Header" in SQLite's file format, https://www.sqlite.org/fileformat.html.
+        """
+        pages = path.stat().st_size // PAGE_BYTES
+        with path.open("rb+") as file:
+            said = int.from_bytes(file.read(32)[28:], "big")
+            if pages < said <= 1000 * (pages + 1):
+                pages = said
+            file.truncate(pages * PAGE_BYTES)
+            for offset, content in (
+                (0, b"SQLite format 3\0" + struct.pack(">HBBBBBB", PAGE_BYTES, 2, 2, 0, 64, 32, 32)),
+                (28, struct.pack(">I", pages)),
+                (44, struct.pack(">I", 4)),  # schema format
+                (56, struct.pack(">I", 1)),  # UTF-8
+                (60, struct.pack(">I", FORMAT_VERSION)),
+                (68, struct.pack(">I", APPLICATION_ID)),
+            ):
+                file.seek(offset)
+                file.write(content)
 
     def _readable(self, query: str) -> Iterator[tuple[Any, ...]]:
         """Rows of a table in the order of their ids, those left out that cannot be read.

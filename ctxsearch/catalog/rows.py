@@ -282,8 +282,13 @@ class Rows(Connection):
         return self._db.execute("SELECT id, key, content_hash FROM documents ORDER BY id").fetchall()
 
     @translating
-    def whole_document(self, document_id: int, dim: int) -> WholeDocument:
+    def whole_document(self, document_id: int, dim: int, context_ids: Sequence[int] | None = None) -> WholeDocument:
         """A document with everything that belongs to it, each row checked.
+
+        Args:
+            document_id: its id.
+            dim: length of a vector.
+            context_ids: its contexts, where the index that finds them may be damaged.
 
         Raises:
             DamagedIndexError: something of it is missing or damaged.
@@ -296,7 +301,7 @@ class Rows(Connection):
             (expected,) = self._db.execute("SELECT checksum FROM documents WHERE id = ?", [document_id]).fetchone()
             if expected != checksum(*row):
                 raise self._damaged("document", document_id)
-        contexts = self._whole_contexts(document_id, dim)
+        contexts = self._whole_contexts(document_id, dim, context_ids)
         end = 0
         for context in contexts:
             if context.start != end or len(context.text) != context.end - context.start:
@@ -318,13 +323,17 @@ class Rows(Connection):
             contexts=tuple(contexts),
         )
 
-    def _whole_contexts(self, document_id: int, dim: int) -> list[WholeContext]:
+    def _whole_contexts(self, document_id: int, dim: int, ids: Sequence[int] | None) -> list[WholeContext]:
         last = ", c.checksum, v.checksum" if self.format > 1 else ", NULL, NULL"
-        rows = self._db.execute(
+        query = (
             f"SELECT {', '.join('c.' + name for name in _CONTEXT)}, v.data{last} FROM contexts c "
-            'LEFT JOIN vectors v ON v.context_id = c.id WHERE c.document_id = ? ORDER BY c."start"',
-            [document_id],
-        ).fetchall()
+            "LEFT JOIN vectors v ON v.context_id = c.id"
+        )
+        if ids is None:
+            rows = self._db.execute(f'{query} WHERE c.document_id = ? ORDER BY c."start"', [document_id]).fetchall()
+        else:
+            rows = [row for one in ids for row in self._db.execute(f"{query} WHERE c.id = ?", [one])]
+            rows.sort(key=lambda row: row[2])
         spans = self._spans([row[0] for row in rows])
         found = []
         for *row, data, expected, expected_vectors in rows:

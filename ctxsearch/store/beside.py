@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ctxsearch.catalog import Catalog, make
-from ctxsearch.errors import ArgumentError, DamagedIndexError, StoreError
+from ctxsearch.errors import ArgumentError, DamagedIndexError, NotAnIndexError, StoreError
 from ctxsearch.layout import IndexFolder, Pointer, step, sync_file, sync_folder
 from ctxsearch.passport import Passport
 from ctxsearch.records import RepairReport, WholeDocument
@@ -191,8 +191,15 @@ def _save(folder: IndexFolder, pointer: Pointer, number: int) -> list[str]:
     """Copy what is whole in a damaged catalog to a new one; returns the names of what is not."""
     lost: list[str] = []
     source: Catalog | None = None
+    damaged = folder.catalog(pointer.catalog)
+    copy = folder.root / f".{damaged.name}.damaged.partial"
     try:
-        source = Catalog(folder.catalog(pointer.catalog), read_only=True, damaged=True)
+        for log in ("", "-wal"):
+            if damaged.with_name(damaged.name + log).is_file():
+                shutil.copyfile(damaged.with_name(damaged.name + log), copy.with_name(copy.name + log))
+        if pointer.catalog:
+            Catalog.mend_header(copy)
+        source = Catalog(copy, read_only=True, damaged=True)
         facts = source.facts()
         dim = Passport.from_dict(facts["passport"]).dim
         index = pointer.index or uuid.uuid4().hex
@@ -208,11 +215,16 @@ def _save(folder: IndexFolder, pointer: Pointer, number: int) -> list[str]:
         generation = max(int(facts["generation"]), source.highest_generation()) + 1
         sequences = source.highest_ids()
         _fill(folder, number, {**facts, "index": index, "generation": generation}, whole(), sequences)
-    except (DamagedIndexError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise _hopeless(folder, f"{folder.catalog(pointer.catalog).name}: {error}") from error
+    except (DamagedIndexError, NotAnIndexError, KeyError, ValueError, TypeError, AttributeError) as error:
+        cause = error.__cause__ or error
+        raise _hopeless(folder, f"{damaged.name} is damaged beyond reading ({cause})") from error
+    except OSError as error:
+        raise StoreError(f"cannot write to {folder.root}: {error.strerror}") from error
     finally:
         if source is not None:
             source.close()
+        for log in ("", "-wal", "-shm"):
+            copy.with_name(copy.name + log).unlink(missing_ok=True)
     return lost
 
 

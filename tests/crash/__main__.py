@@ -20,9 +20,9 @@ def main() -> None:
         crash = run(Path(root), arguments.kills, arguments.seed, lambda line: print(line, flush=True))
     milliseconds = statistics.median(crash.reopenings) * 1000
     print(
-        f"{crash.kills} processes killed, at random moments and at each of {len(STEPS)} steps: 0 acknowledged documents "
-        f"lost, 0 resurrected, 0 wrong texts or vectors, verify clean each time; reopening took {milliseconds:.1f} ms "
-        "of processor time (median)"
+        f"{crash.kills} processes killed, at random moments and at each of {len(STEPS)} steps: 0 acknowledged "
+        f"documents lost, 0 resurrected, 0 wrong texts or vectors, verify clean each time; "
+        f"reopening took {milliseconds:.1f} ms of processor time (median)"
     )
 
 

@@ -18,6 +18,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ import ctxsearch.exchange
 import ctxsearch.ingest
 import ctxsearch.query
 import ctxsearch.reembed
-import ctxsearch.vectors  # noqa: F401  loaded before the fork
+import ctxsearch.vectors
 from ctxsearch.layout import STEPS, files
 from tests import hashing
 
@@ -68,7 +69,7 @@ class Model:
         """The model after an operation that was acknowledged."""
         documents = dict(self.documents)
         if operation["do"] == "add":
-            documents |= {source: version for source, version in operation["documents"]}
+            documents |= dict(operation["documents"])
         elif operation["do"] == "delete":
             documents.pop(operation["source"], None)
         model = operation.get("model", self.model)
@@ -193,10 +194,8 @@ class Crash:
                     for source, version in operation["documents"]
                 )
             case "delete":
-                try:
+                with suppress(ctxsearch.DocumentNotFoundError):
                     index.delete(source=operation["source"])
-                except ctxsearch.DocumentNotFoundError:
-                    pass
             case "compact":
                 index.compact()
             case "backup":
