@@ -309,15 +309,15 @@ def _processor_seconds(child: int) -> float:
 
 
 def run(root: Path, kills: int, seed: int, say: Callable[[str], None] = lambda line: None) -> Crash:
-    """Kill so many processes: each named step in turn, and as often at a random moment."""
+    """Kill so many processes: at each named step once, then by turns at a random moment and at the next step."""
     crash = Crash(root, seed)
-    # Steps of creation first: they begin with an empty folder.
-    steps = [*STEPS]
     for number in range(kills):
-        if number % 2 == 0:
-            crash.kill_at(steps[(number // 2) % len(steps)])
-        else:
+        if number < len(STEPS):
+            crash.kill_at(STEPS[number])
+        elif number % 2 == 0:
             crash.kill_somewhere()
+        else:
+            crash.kill_at(STEPS[(number // 2) % len(STEPS)])
         if crash.kills % 20 == 0:
             say(f"{crash.kills} kills, {len(crash.model.documents)} documents, model {crash.model.model}")
     return crash

@@ -89,8 +89,10 @@ def test_full_text_that_does_not_fit_the_texts_is_found(copy: Path) -> None:
 
     one(copy, "*.seal").unlink()
     with sqlite3.connect(one(copy, "catalog-*.sqlite3")) as db:
-        db.execute("INSERT INTO contexts_fts (contexts_fts, rowid, title, headings, text) "
-                   "SELECT 'delete', id, title, headings, text FROM contexts WHERE id = 5")  # fmt: skip
+        db.execute(
+            "INSERT INTO contexts_fts (contexts_fts, rowid, title, headings, text) "
+            "SELECT 'delete', id, title, headings, text FROM contexts WHERE id = (SELECT max(id) FROM contexts)"
+        )
     db.close()
     with ctxsearch.open(copy, read_only=True) as index:
         assert [problem for problem in index.verify() if "full text search does not fit" in problem]
