@@ -164,7 +164,7 @@ class Crash:
         ctxsearch.ingest.CONTEXTS_PER_WINDOW = 8  # so that an ingest has several commits
         ctxsearch.reembed.CONTEXTS_PER_WINDOW = 8
         if step is not None:
-            skip = 0 if ":" in step and step.split(":")[0] in ("create", "pointer", "catalog") else 1
+            skip = 0 if any(step.startswith(start) for start in WAY_TO) else 1
 
             def at_step(name: str) -> None:
                 nonlocal skip
