@@ -148,3 +148,15 @@ def test_a_catalog_that_was_cut_loses_only_what_it_names(damage: Damage, copy: P
     assert report.lost
     assert there | set(report.lost) == set(damage.texts) or len(there) + len(report.lost) == len(damage.texts)
     assert one(copy, "damaged-*.sqlite3").stat().st_size == int(share * len(content))
+
+
+def test_a_sealed_catalog_that_changed_anywhere_is_refused(damage: Damage, copy: Path) -> None:
+    """Also where SQLite would notice nothing, as in full text search or in free space."""
+    catalog = one(copy, "catalog-*.sqlite3")
+    size = catalog.stat().st_size
+    for at in range(50, size, size // 12):
+        flip(catalog, at)
+        with pytest.raises(ctxsearch.DamagedIndexError, match="it is not what was written"):
+            ctxsearch.open(copy, read_only=True)
+        flip(catalog, at)
+    assert damage.ask(copy) == damage.answers
