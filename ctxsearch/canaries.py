@@ -34,8 +34,8 @@ SAME = 0.9999
 """Cosine above which nothing is said: float16, in which vectors are kept, is no more exact."""
 
 CLOSE = 0.98
-"""Cosine below which the vectors are not of one space. Builds of one model for other instruction sets stay above 0.99;
-the nearest contexts of a question are often less than 0.02 apart."""
+"""Cosine below which the vectors are not taken to be of one space. A choice, not a measurement: no second kind of
+processor was at hand. The nearest contexts of a question are often less than 0.02 apart."""
 
 
 class Keeper(Protocol):

@@ -109,13 +109,6 @@ GUARDS = (
         "tests/test_care.py::test_reembed_gives_what_a_fresh_index_gives",
     ),
     Guard(
-        "what was deleted is dropped from vectors that are held",
-        "store/following.py",
-        "        vectors.remove(removed)",
-        "        pass",
-        "tests/contract/test_store.py::test_a_snapshot_is_of_one_generation",
-    ),
-    Guard(
         "an export's own checksum",
         "exchange.py",
         'values["sha256"] != digest.hexdigest() or',
