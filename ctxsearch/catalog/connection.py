@@ -190,9 +190,20 @@ class Connection:
             raise self.damage(f"it has lost its {key}") from error
 
     @translating
-    def facts(self) -> dict[str, Any]:
-        """All facts about the index."""
-        return {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM meta")}
+    def facts(self, *, readable: bool = False) -> dict[str, Any]:
+        """All facts about the index.
+
+        Args:
+            readable: leave out those that are damaged.
+        """
+        found = {}
+        for key, value in self._db.execute("SELECT key, value FROM meta"):
+            try:
+                found[key] = json.loads(value)
+            except ValueError as error:
+                if not readable:
+                    raise self.damage(f"it has lost its {key}") from error
+        return found
 
     @translating
     def set_fact(self, key: str, value: Any) -> None:

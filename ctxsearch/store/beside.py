@@ -200,7 +200,7 @@ def _save(folder: IndexFolder, pointer: Pointer, number: int) -> list[str]:
         if pointer.catalog:
             Catalog.mend_header(copy)
         source = Catalog(copy, read_only=True, damaged=True)
-        facts = source.facts()
+        facts = source.facts(readable=True)
         dim = Passport.from_dict(facts["passport"]).dim
         index = pointer.index or uuid.uuid4().hex
 

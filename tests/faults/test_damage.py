@@ -123,6 +123,7 @@ def test_missing_files(damage: Damage, copy: Path) -> None:
     one(copy, "vectors-*.faiss").unlink()
     one(copy, "*.seal").unlink()
     assert damage.ask(copy) == damage.answers
+    assert ctxsearch.Index.repair(copy).repaired == ("the vector file",)
     IndexFolder(copy).pointer.unlink()
     with pytest.raises(ctxsearch.DamagedIndexError, match=r"index\.json is missing; .*ctxsearch repair"):
         damage.ask(copy)
