@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ctxsearch import store as stores
 from ctxsearch.calibration import Calibration
 from ctxsearch.errors import ArgumentError, DocumentNotFoundError, ModelError, ModelNotFoundError, PassportMismatchError
-from ctxsearch.layout import FORMAT_VERSION, IndexFolder
-from ctxsearch.passport import ModelFolder, find_model
-from ctxsearch.records import Answer, Document, DocumentSummary, IndexStatus, IngestReport, Mode
-from ctxsearch.store import LocalStore
+from ctxsearch.layout import LOCK_TIMEOUT_SECONDS, IndexFolder
+from ctxsearch.passport import ModelFolder, Passport, find_model
+from ctxsearch.records import (
+    Answer,
+    Document,
+    DocumentSummary,
+    ImportReport,
+    IndexStatus,
+    IngestReport,
+    Mode,
+    ReembedReport,
+    RepairReport,
+)
+from ctxsearch.store import LocalStore, Snapshot, Writer
 
 if TYPE_CHECKING:
     from ctxsearch.encoder import Encoder
@@ -27,6 +39,7 @@ def open(
     create: bool = True,
     model: str | os.PathLike[str] | None = None,
     read_only: bool = False,
+    lock_timeout: float | None = None,
 ) -> Index:
     """Open an index folder.
 
@@ -35,6 +48,7 @@ def open(
         create: make an index if there is none; with ``read_only`` none is made.
         model: name or folder of the model; None for the index's own, or the default for a new index.
         read_only: refuse to change anything.
+        lock_timeout: seconds to wait for another process that writes; None for $CTXSEARCH_LOCK_TIMEOUT, or 30.
 
     Raises:
         IndexNotFoundError: there is no index, and none was to be made.
@@ -44,25 +58,34 @@ def open(
         StoreError: the index cannot be used.
     """
     folder = IndexFolder(Path(path))
+    timeout = _lock_timeout(lock_timeout)
     if read_only or not create:
         folder.require()
     named = find_model(model) if model is not None else None
     if folder.exists():
-        store = LocalStore(folder)
+        store = LocalStore(folder, timeout)
     else:
         named = named or find_model()
         named.verify()  # before an index is made that nothing could fill
-        store = LocalStore.create(folder, named.passport, named.path.absolute())
-    try:
-        if named and named.passport.fingerprint != store.passport.fingerprint:
-            raise PassportMismatchError(
-                f"{folder.root} was made with the model {store.passport.label}, not with {named.passport.label}; "
-                "leave out the model, or make an index of its own for this one"
-            )
-    except PassportMismatchError:
+        store = LocalStore.create(folder, named.passport, str(named.path.absolute()), timeout)
+    if named and named.passport.fingerprint != store.passport.fingerprint:
+        label = store.passport.label
         store.close()
-        raise
+        raise PassportMismatchError(
+            f"{folder.root} was made with the model {label}, not with {named.passport.label}; leave out the model, or "
+            f"take the index over to this one with: ctxsearch reembed --model {model} --index {folder.root}"
+        )
     return Index(folder, store, named, read_only)
+
+
+def _lock_timeout(seconds: float | None) -> float:
+    said = os.environ.get("CTXSEARCH_LOCK_TIMEOUT")
+    if seconds is None and said is not None:
+        try:
+            seconds = float(said)
+        except ValueError as error:
+            raise ArgumentError(f"CTXSEARCH_LOCK_TIMEOUT is {said!r}; expected seconds") from error
+    return LOCK_TIMEOUT_SECONDS if seconds is None else seconds
 
 
 class Index:
@@ -71,7 +94,7 @@ class Index:
     def __init__(self, folder: IndexFolder, store: LocalStore, model: ModelFolder | None, read_only: bool) -> None:
         self._folder = folder
         self._store = store
-        self._model = model
+        self._models = {model.passport.fingerprint: model} if model else {}
         self._read_only = read_only
         self._encoder: Encoder | None = None
         self._loading = threading.Lock()
@@ -200,16 +223,21 @@ class Index:
         """Answer several questions, embedded together; as `query` otherwise."""
         from ctxsearch.query import answer
 
-        return answer(
-            self._store,
-            self._get_encoder,
-            questions,
-            k=k,
-            mode=mode,
-            where=where,
-            min_score=min_score,
-            calibration=self._calibration(mode),
-        )
+        while True:
+            store = _OneSpace(self._store, self._get_encoder)
+            try:
+                return answer(
+                    store,
+                    store.encoder,
+                    questions,
+                    k=k,
+                    mode=mode,
+                    where=where,
+                    min_score=min_score,
+                    calibration=self._calibration(mode),
+                )
+            except _SpaceChangedError:
+                continue  # another model took over between the question's embedding and the search
 
     def documents(self, where: Mapping[str, Any] | None = None) -> list[DocumentSummary]:
         """The documents of the index, in the order in which they came."""
@@ -243,12 +271,12 @@ class Index:
         if held != contexts:
             problems.append(f"the catalog has {contexts} contexts, the vector index {held}")
         try:
-            self._find_model()
+            self._find_model(self._store.passport, self._store.model_path)
         except (ModelError, PassportMismatchError) as error:
             problems.append(str(error))
         return IndexStatus(
             index=str(self.path),
-            format=FORMAT_VERSION,
+            format=self._store.format,
             generation=generation,
             documents=documents,
             contexts=contexts,
@@ -262,14 +290,109 @@ class Index:
         )
 
     def verify(self) -> list[str]:
-        """Check everything: the catalog, its full text, and every vector. Returns what is wrong; empty for nothing."""
-        self._require_writable()
-        return self._store.verify()
+        """Check everything: the catalog, its full text, every vector, and the model. Returns what is wrong.
+
+        Changes nothing, and keeps nobody from writing.
+        """
+        from ctxsearch import canaries
+
+        found = stores.verify(self._store)
+        try:
+            with self._store.snapshot() as snapshot:
+                kept = snapshot.canaries()
+            if kept is not None:
+                likeness = canaries.compare(kept, self._get_encoder())
+                if likeness < canaries.CLOSE:
+                    found.append(f"the model gives other vectors here than where the index was made: {likeness:.3f}")
+        except (ModelError, PassportMismatchError) as error:
+            found.append(str(error))
+        return found
 
     def compact(self) -> None:
-        """Give back the space of what was deleted."""
+        """Give back the space of what was deleted; nothing of it stays in any file. Former models go as well."""
         self._require_writable()
-        self._store.compact()
+        stores.compact(self._store)
+
+    def backup(self, destination: str | os.PathLike[str]) -> None:
+        """Copy the newest generation to a new folder, while others may write. Copy it back to restore it.
+
+        Raises:
+            ArgumentError: the destination is there already.
+            StoreError: it cannot be written.
+        """
+        stores.back_up(self._store, Path(destination))
+
+    def export(self, path: str | os.PathLike[str]) -> int:
+        """Write the newest generation to a JSON Lines file, compressed if its name ends in ``.gz``.
+
+        Returns:
+            How many documents it has.
+        """
+        from ctxsearch import exchange
+
+        return exchange.export(self._store, Path(path))
+
+    @classmethod
+    def import_(cls, source: str | os.PathLike[str], path: str | os.PathLike[str]) -> ImportReport:
+        """Take an export into the index at a path, made if there is none; nothing is embedded.
+
+        Raises:
+            SourceError: the file is not a whole export.
+            PassportMismatchError: the index is of another model.
+        """
+        from ctxsearch import exchange
+
+        folder = IndexFolder(Path(path))
+        passport = exchange.read_passport(Path(source))
+        timeout = _lock_timeout(None)
+        store = LocalStore(folder, timeout) if folder.exists() else LocalStore.create(folder, passport, "", timeout)
+        try:
+            return exchange.import_into(store, Path(source), str(folder.root))
+        finally:
+            store.close()
+
+    @classmethod
+    def repair(cls, path: str | os.PathLike[str]) -> RepairReport:
+        """Make anew what is derived in an index folder; save what can be read of a damaged catalog.
+
+        Raises:
+            IndexNotFoundError: there is no index.
+            DamagedIndexError: nothing can be saved.
+        """
+        return stores.repair(IndexFolder(Path(path)), _lock_timeout(None))
+
+    def reembed(self, model: str | os.PathLike[str]) -> ReembedReport:
+        """Take the index over to another model. Readers go on with the old one until all is embedded.
+
+        A run that was killed goes on where it was. `rollback` goes back, until `compact`.
+
+        Raises:
+            ModelError: the model cannot be used.
+            ArgumentError: the index is of that model already.
+        """
+        from ctxsearch.reembed import bring_up_to_date
+
+        self._require_writable()
+        wanted = find_model(model)
+        wanted.verify()
+        with stores.successor(self._store, wanted.passport, str(wanted.path.absolute())) as successor:
+            return bring_up_to_date(successor, lambda: self._encoder_of(wanted), str(self.path))
+
+    def rollback(self) -> ReembedReport:
+        """Go back to the model before the last `reembed`; what was ingested since is embedded with it.
+
+        Raises:
+            IndexNotFoundError: there is none to go back to.
+        """
+        from ctxsearch.reembed import bring_up_to_date
+
+        self._require_writable()
+        with stores.former(self._store) as successor:
+
+            def encoder() -> Encoder:
+                return self._encoder_of(self._find_model(successor.passport, successor.model_path))
+
+            return bring_up_to_date(successor, encoder, str(self.path))
 
     def _find(self, find: Any, has: Any, source: str | os.PathLike[str] | None, document_id: int | None) -> list[int]:
         if (source is None) == (document_id is None):
@@ -291,43 +414,82 @@ class Index:
         if self._read_only:
             raise ArgumentError(f"{self.path} was opened with read_only=True")
 
-    def _find_model(self) -> ModelFolder:
-        """The model of this index: the one named, else by the passport's name, else where it was."""
-        wanted = self._store.passport
-        if self._model is None:
+    def _find_model(self, wanted: Passport, path: str) -> ModelFolder:
+        """The model of an embedding space: one that was named, else by the passport's name, else where it was."""
+        if wanted.fingerprint not in self._models:
             found: list[ModelFolder] = []
-            for place in (wanted.name, self._store.model_path):
+            for place in (wanted.name, path):
                 try:
                     found.append(find_model(place))
                 except ModelNotFoundError:
                     continue
             if not found:
                 raise ModelNotFoundError(
-                    f"{self.path} was made with the model {wanted.label}, which is not here; "
-                    "name its folder with --model, or install it"
+                    f"{self.path} was made with the model {wanted.label}, which is not here; name its folder with "
+                    f"--model, install it, or take another: ctxsearch reembed --model NAME --index {self.path}"
                 )
             fitting = [model for model in found if model.passport.fingerprint == wanted.fingerprint]
             if not fitting:
                 raise PassportMismatchError(
                     f"{self.path} was made with the model {wanted.label}; the one of that name here is "
-                    f"{found[0].passport.label}: name the right folder with --model, or make the index anew"
+                    f"{found[0].passport.label}: name the right folder with --model, or take the index over with: "
+                    f"ctxsearch reembed --model {found[0].passport.name} --index {self.path}"
                 )
-            self._model = fitting[0]
-        return self._model
+            self._models[wanted.fingerprint] = fitting[0]
+        return self._models[wanted.fingerprint]
 
     def _calibration(self, mode: Mode) -> Calibration | None:
         """What makes scores of that mode probabilities, from the model's card; None where it has nothing."""
         try:
-            card = self._find_model().card
+            card = self._find_model(self._store.passport, self._store.model_path).card
         except (ModelError, PassportMismatchError):
             return None  # a lexical query needs no model
         calibrations = card.get("calibrations")
         return Calibration.from_dict(calibrations.get(mode, {})) if isinstance(calibrations, dict) else None
 
     def _get_encoder(self) -> Encoder:
+        """The encoder of the newest generation's space."""
+        return self._encoder_of(self._find_model(self._store.passport, self._store.model_path))
+
+    def _encoder_of(self, model: ModelFolder) -> Encoder:
         with self._loading:
-            if self._encoder is None:
+            if self._encoder is None or self._encoder.passport.fingerprint != model.passport.fingerprint:
                 from ctxsearch.encoder import Encoder
 
-                self._encoder = Encoder(self._find_model())
+                self._encoder = Encoder(model)
             return self._encoder
+
+
+class _SpaceChangedError(Exception):
+    """The store went over to another model in the middle of a call."""
+
+
+class _OneSpace:
+    """A store as one call sees it: the embeddings of its questions and its snapshots are of one space."""
+
+    def __init__(self, store: LocalStore, get_encoder: Callable[[], Encoder]) -> None:
+        self._store = store
+        self._get_encoder = get_encoder
+        self._space: str | None = None
+
+    def encoder(self) -> Encoder:
+        encoder = self._get_encoder()
+        self._space = encoder.passport.fingerprint
+        return encoder
+
+    @property
+    def passport(self) -> Passport:
+        return self._store.passport
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        with self._store.snapshot() as snapshot:
+            if self._space not in (None, snapshot.passport.fingerprint):
+                raise _SpaceChangedError
+            yield snapshot
+
+    def writer(self) -> AbstractContextManager[Writer]:
+        return self._store.writer()
+
+    def close(self) -> None:
+        self._store.close()

@@ -17,7 +17,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ctxsearch import contexts, readers
+from ctxsearch import canaries, contexts, readers
 from ctxsearch.errors import SourceError
 from ctxsearch.records import Context, Document, DocumentCounts, Embeddings, Failure, IngestReport
 from ctxsearch.store import Store, Writer
@@ -143,7 +143,7 @@ class _Run:
         self.seen: dict[int, int] = {}
         """Short hash of each key met -> short hash of its content."""
         self.bytes_read = 0
-        self._get_encoder = encoder
+        self._get_encoder = canaries.guarded(writer, encoder)
         self._metadata = metadata
         self._bytes_total = bytes_total
         self._on_progress = on_progress

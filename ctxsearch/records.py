@@ -114,6 +114,44 @@ class Embeddings:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeContext:
+    """A context with everything that belongs to it, as it is copied from one store to another."""
+
+    context_id: int
+    start: int
+    end: int
+    page: int | None
+    tokens: int
+    headings: tuple[str, ...]
+    text: str
+    sentences: tuple[Sentence, ...]
+    rows: NDArray[np.float16]
+    """Its vectors as they are kept: (1 + sentences, dim), or (1, dim) for a model that gives one a context."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeDocument:
+    """A document with everything that belongs to it, as it is copied from one store to another."""
+
+    document_id: int
+    key: str
+    source: str
+    origin: str
+    title: str
+    metadata: Mapping[str, Any]
+    content_hash: str
+    headings: tuple[Heading, ...] | None
+    """None where they were not kept: format 1 had only those of the contexts."""
+    ingested_at: str
+    contexts: tuple[WholeContext, ...]
+
+    @property
+    def text(self) -> str:
+        """The document's text: its contexts tile it."""
+        return "".join(context.text for context in self.contexts)
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question as the model saw it: its embedding of shape (dim,), and whether its end was cut off."""
 
@@ -282,6 +320,47 @@ class IndexStatus:
     passport: Mapping[str, Any]
     healthy: bool
     problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What a repair did."""
+
+    index: str
+    generation: int
+    documents: int
+    """Documents that are whole now."""
+    lost: tuple[str, ...]
+    """Documents that could not be saved, by their source where it could be read."""
+    repaired: tuple[str, ...]
+    """What was made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedReport:
+    """What a change of models did."""
+
+    index: str
+    generation: int
+    model: str
+    documents: int
+    """Documents in the index now."""
+    embedded: int
+    """Documents that were embedded in this run; the others were there from a run before."""
+    contexts: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did."""
+
+    index: str
+    generation: int
+    added: int
+    updated: int
+    unchanged: int
+    contexts: int
 
 
 @dataclass(frozen=True, slots=True)

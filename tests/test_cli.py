@@ -86,7 +86,7 @@ def test_ingest_query_show_delete(tmp_path: Path, folder: Path) -> None:
     listed = json.loads(run("list", "--index", tmp_path / "i", "--json").stdout)["documents"]
     assert [document["source"] for document in listed] == [hit["source"]]
     status = json.loads(run("status", "--index", tmp_path / "i", "--json").stdout)
-    assert (status["documents"], status["contexts"], status["healthy"], status["format"]) == (1, 1, True, 1)
+    assert (status["documents"], status["contexts"], status["healthy"], status["format"]) == (1, 1, True, 2)
     assert run("verify", "--index", tmp_path / "i").returncode == 0
     assert run("delete", hit["source"], "--index", tmp_path / "i").returncode == 0
     assert json.loads(run("query", "penguins", "--index", tmp_path / "i", "--json").stdout)["hits"] == []
@@ -196,7 +196,7 @@ def test_what_is_no_index(tmp_path: Path, folder: Path) -> None:
 
 def test_a_damaged_catalog_is_one_line(tmp_path: Path, folder: Path) -> None:
     run("ingest", folder, "--index", tmp_path / "i")
-    (tmp_path / "i" / "catalog.sqlite3").write_bytes(b"no database" * 100)
+    (tmp_path / "i" / "catalog-1.sqlite3").write_bytes(b"no database" * 100)
     done = run("query", "penguins", "--index", tmp_path / "i")
     assert done.returncode == 1
     assert "is damaged" in complaint(done)

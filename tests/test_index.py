@@ -232,8 +232,6 @@ def test_answers_survive_the_loss_of_the_vector_file(tmp_path: Path) -> None:
         assert ask() == before
     vectors.unlink()
     assert ask() == before
-    (tmp_path / "i" / "vectors.json").write_text("nonsense")
-    assert ask() == before
 
 
 def test_an_open_reader_sees_later_generations(tmp_path: Path) -> None:
@@ -248,14 +246,16 @@ def test_an_open_reader_sees_later_generations(tmp_path: Path) -> None:
             reader.delete(source="b")
 
 
-def test_a_reader_that_loses_the_manifest_finds_nothing_deleted(tmp_path: Path) -> None:
+def test_a_reader_that_loses_the_vector_file_finds_nothing_deleted(tmp_path: Path) -> None:
     with ctxsearch.open(tmp_path / "i") as writer, ctxsearch.open(tmp_path / "i", read_only=True) as reader:
         add(writer, a="The otter swims.", b="The otter dives.")
         assert len(reader.query("otter", mode="dense")) == 2
         writer.delete(source="a")
-        add(writer, c="The otter sleeps.")  # its commit drops the note about what was removed
-        (tmp_path / "i" / "vectors.json").unlink()
-        assert {hit.source for hit in reader.query("otter", mode="dense")} == {"b", "c"}
+        add(writer, c="The otter sleeps.")
+        add(writer, d="A hedgehog.")  # its commit drops the note about what was removed
+        (vectors,) = (tmp_path / "i").glob("vectors-*.faiss")
+        vectors.unlink()
+        assert {hit.source for hit in reader.query("otter", mode="dense")} == {"b", "c", "d"}
 
 
 def test_an_exception_in_the_middle_leaves_what_was_committed(index: ctxsearch.Index) -> None:

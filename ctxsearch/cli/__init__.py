@@ -3,7 +3,7 @@
     __init__.py   the group of commands, and errors to exit statuses
     common.py     options and helpers that commands share
     search.py     ingest, query
-    care.py       status, list, show, delete, verify, compact
+    care.py       status, list, show, delete, verify, compact, repair, backup, export, import, reembed
     measure.py    eval
     models.py     model list, show, pull, build, train, calibrate
     present.py    hits, lists and reports as text and as JSON
@@ -77,6 +77,11 @@ for command in (
     care.delete,
     care.verify,
     care.compact,
+    care.repair,
+    care.backup,
+    care.export,
+    care.import_,
+    care.reembed,
     measure.evaluate,
     models.model,
 ):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+import ctxsearch
 from ctxsearch.cli.common import DONE, FAILED, complain, conditions, index_option, json_option, opened
+from ctxsearch.errors import ArgumentError
 
 
 @click.command()
@@ -81,10 +83,10 @@ def delete(sources: tuple[str, ...], index_path: str, as_json: bool) -> int:
 @index_option
 @json_option
 def verify(index_path: str, as_json: bool) -> int:
-    """Check everything in an index: the catalog, its full text, and every vector."""
+    """Check everything in an index: the catalog, its full text, every vector, and the model."""
     from ctxsearch.cli import present
 
-    with opened(index_path) as index:
+    with opened(index_path, read_only=True) as index:
         problems = index.verify()
     if as_json:
         present.json_line({"index": index_path, "healthy": not problems, "problems": problems})
@@ -98,10 +100,120 @@ def verify(index_path: str, as_json: bool) -> int:
 @click.command()
 @index_option
 def compact(index_path: str) -> int:
-    """Give back the space of what was deleted."""
+    """Give back the space of what was deleted; nothing of it stays on the disk.
+
+    The model before a reembed goes as well, and what a repair or a new format kept.
+    """
     with opened(index_path) as index:
         before = sum(index.status().bytes.values())
         index.compact()
         after = sum(index.status().bytes.values())
     click.echo(f"{before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now")
+    return DONE
+
+
+@click.command()
+@index_option
+@json_option
+def repair(index_path: str, as_json: bool) -> int:
+    """Make an index whole again.
+
+    What is derived is made anew. Of a damaged catalog all documents that can be read are saved, without embedding
+    them again; those that cannot are named, to be ingested again. Exit status 1 if something was lost.
+    """
+    from ctxsearch.cli import present
+
+    done = ctxsearch.Index.repair(index_path)
+    if as_json:
+        present.json_line(present.fields_json(done))
+    else:
+        made = f"made anew: {', '.join(done.repaired)}" if done.repaired else "nothing was to be made anew"
+        click.echo(f"{made}; {done.documents:,} documents are there, {len(done.lost):,} were lost")
+    for name in done.lost[: present.MOST_LISTED]:
+        complain(f"lost: {name}; ingest it again")
+    if len(done.lost) > present.MOST_LISTED:
+        complain(f"{len(done.lost) - present.MOST_LISTED} more were lost; --json lists them all")
+    return FAILED if done.lost else DONE
+
+
+@click.command()
+@click.argument("destination", metavar="DEST")
+@index_option
+@json_option
+def backup(destination: str, index_path: str, as_json: bool) -> int:
+    """Copy an index to a new folder DEST, while others may write to it.
+
+    To restore it, copy DEST back to where the index was.
+    """
+    from ctxsearch.cli import present
+
+    with opened(index_path, read_only=True) as index:
+        index.backup(destination)
+    with opened(destination, read_only=True) as copy:
+        found = copy.status()
+    if as_json:
+        copied = {"generation": found.generation, "documents": found.documents}
+        present.json_line({"index": index_path, "backup": destination, **copied})
+    else:
+        click.echo(f"{found.documents:,} documents of generation {found.generation:,} are in {destination}")
+    return DONE
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@index_option
+@json_option
+def export(file: str, index_path: str, as_json: bool) -> int:
+    """Write an index to a JSON Lines FILE: texts, metadata and vectors. A name that ends in .gz is compressed."""
+    from ctxsearch.cli import present
+
+    with opened(index_path, read_only=True) as index:
+        count = index.export(file)
+    if as_json:
+        present.json_line({"index": index_path, "file": file, "documents": count})
+    else:
+        click.echo(f"{count:,} documents are in {file}")
+    return DONE
+
+
+@click.command("import")
+@click.argument("file", metavar="FILE")
+@index_option
+@json_option
+def import_(file: str, index_path: str, as_json: bool) -> int:
+    """Take in what export wrote, into an index that is made if there is none; nothing is embedded."""
+    from ctxsearch.cli import present
+
+    done = ctxsearch.Index.import_(file, index_path)
+    if as_json:
+        present.json_line(present.fields_json(done))
+    else:
+        click.echo(f"documents: {done.added:,} added, {done.updated:,} updated, {done.unchanged:,} unchanged")
+    return DONE
+
+
+@click.command()
+@index_option
+@click.option("--model", metavar="NAME|DIR", help="The model to go over to.")
+@click.option("--rollback", is_flag=True, help="Go back to the model before; possible until compact.")
+@json_option
+def reembed(index_path: str, model: str | None, rollback: bool, as_json: bool) -> int:
+    """Take an index over to another model, while others query it.
+
+    Everything is embedded anew beside what is there; then the index goes over in one step. A run that was interrupted
+    goes on where it was.
+    """
+    from ctxsearch.cli import present
+
+    if (model is None) != rollback:
+        raise ArgumentError("reembed takes either --model NAME or --rollback")
+    with opened(index_path) as index:
+        done = index.reembed(model) if model is not None else index.rollback()
+    if as_json:
+        present.json_line(present.fields_json(done))
+    else:
+        click.echo(
+            f"{index_path} is of the model {done.model} now: {done.documents:,} documents, "
+            f"{done.embedded:,} of them embedded in {done.seconds:.1f} s"
+        )
     return DONE

@@ -17,7 +17,16 @@ import click
 from ctxsearch.errors import ArgumentError
 from ctxsearch.passport import DEFAULT_MODEL, ModelFolder
 from ctxsearch.readers.kinds import LINED, UNITS
-from ctxsearch.records import Answer, DocumentSummary, Hit, IndexStatus, IngestReport
+from ctxsearch.records import (
+    Answer,
+    DocumentSummary,
+    Hit,
+    ImportReport,
+    IndexStatus,
+    IngestReport,
+    ReembedReport,
+    RepairReport,
+)
 
 if TYPE_CHECKING:
     from ctxsearch.evaluate import Evaluation
@@ -254,6 +263,11 @@ def status_json(found: IndexStatus) -> dict[str, Any]:
         "healthy": found.healthy,
         "problems": list(found.problems),
     }
+
+
+def fields_json(done: RepairReport | ReembedReport | ImportReport) -> dict[str, Any]:
+    """The object of a report whose fields say all."""
+    return asdict(done)
 
 
 # Documents

@@ -1,0 +1,25 @@
+"""The catalog: documents, contexts, sentences, vectors and full text in one SQLite file. The authority.
+
+    connection.py   opening, transactions, facts, errors of SQLite as errors of ours
+    schema.py       the tables, and making an empty catalog
+    rows.py         documents and what belongs to them, row by row, each with its checksum
+    searching.py    finding contexts by words, documents by metadata
+    conditions.py   conditions on metadata as SQL
+    care.py         checking all of it, copying it, reading what is left of a damaged one
+
+Only this room imports sqlite_utils and sqlite3. It knows rows and SQL; it does not know FAISS, a model, or files other
+than its own. What is written between `Catalog.begin` and `Catalog.commit` becomes durable as a whole or not at all, and
+takes the index from one generation to the next; what happens inside one `Catalog.snapshot` reads one generation.
+"""
+
+from ctxsearch.catalog.care import Care
+from ctxsearch.catalog.rows import StoredContext, StoredVectors
+from ctxsearch.catalog.schema import make
+from ctxsearch.catalog.searching import Searching, words_of
+
+
+class Catalog(Care, Searching):
+    """An open catalog. One thread at a time; the store sees to that."""
+
+
+__all__ = ["Catalog", "StoredContext", "StoredVectors", "make", "words_of"]

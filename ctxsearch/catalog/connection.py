@@ -1,0 +1,276 @@
+"""A connection to a catalog: opening, transactions, facts, and errors of SQLite as errors of ours."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import sqlite_utils
+
+from ctxsearch.errors import DamagedIndexError, NotAnIndexError, StoreError
+from ctxsearch.layout import FORMAT_VERSION, IndexFolder, check_seal, is_sealed, remove_seal, seal, step
+
+APPLICATION_ID = 0x43545853
+"""Marks a SQLite file as a catalog: "CTXS"."""
+
+CHECKPOINT_MILLISECONDS = 1000
+"""How long moving the log into the file waits for readers in the middle of a snapshot. It can as well be done later."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C", bound="Connection")
+
+
+def translating(method: Callable[Concatenate[C, P], R]) -> Callable[Concatenate[C, P], R]:
+    """Errors of SQLite inside the method leave it as errors of ours."""
+
+    @functools.wraps(method)
+    def translated(self: C, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self.translated():
+            return method(self, *args, **kwargs)
+
+    return translated
+
+
+class Connection:
+    """An open catalog, its transactions and facts. One thread at a time; the store sees to that."""
+
+    def __init__(self, path: Path, *, read_only: bool, damaged: bool = False) -> None:
+        """Open a catalog that is there.
+
+        Args:
+            path: the file.
+            read_only: nothing is going to be written.
+            damaged: open what can be opened, to save what can be read.
+
+        Raises:
+            DamagedIndexError: the file is not a database, or is damaged.
+            NotAnIndexError: it is a database of something else.
+            IndexFormatError: a newer ctxsearch made it.
+            StoreError: it cannot be opened.
+        """
+        self.path = path
+        self._folder = IndexFolder(path.parent)
+        self._read_only = read_only
+        try:
+            if not damaged and not check_seal(path):
+                raise self._folder.damage(f"{path.name} is damaged: it is not what was written")
+        except FileNotFoundError as error:
+            raise self._folder.damage(f"{path.name} is missing") from error
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+        with self.translated():
+            self._db, self.unchanging = _connect(path, read_only)
+            application, self.format = (
+                self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+            )
+        if application != APPLICATION_ID:
+            self._db.close()
+            raise NotAnIndexError(f"{path} is a database of something else; name another folder with --index")
+        if self.format > FORMAT_VERSION:
+            self._db.close()
+            raise self._folder.too_new(self.format)
+
+    def damage(self, what: str) -> DamagedIndexError:
+        """The error that says what is damaged in this catalog."""
+        return self._folder.damage(f"{self.path.name}: {what}")
+
+    def close(self) -> None:
+        """Close the database. Closing twice does no harm."""
+        self._db.close()
+
+    # Transactions
+
+    @contextmanager
+    def snapshot(self) -> Iterator[int]:
+        """Read one generation, whatever writers do meanwhile; yields it. May be nested."""
+        with self.translated():
+            if self._db.conn.in_transaction:
+                yield self.generation()
+                return
+            self._db.execute("BEGIN")
+            try:
+                yield self.generation()
+            finally:
+                self._db.rollback()
+
+    @translating
+    def begin(self, *, advance: bool = True) -> int:
+        """Begin to write the next generation; returns its number. Nobody sees it before `commit`.
+
+        Args:
+            advance: False to write what changes no answer, and stay in the generation.
+        """
+        try:
+            remove_seal(self.path)
+        except OSError as error:
+            raise StoreError(f"{self.path.parent} cannot be written to: {error.strerror}") from error
+        self._db.execute("BEGIN IMMEDIATE")
+        generation = self.generation()
+        if advance:
+            generation += 1
+            self.set_fact("generation", generation)
+        step("write: begun")
+        return generation
+
+    def commit(self) -> None:
+        """Make durable what was written since `begin`: synchronous=FULL syncs the write-ahead log."""
+        step("write: put")
+        with self.translated():
+            try:
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.rollback()
+                raise
+        step("write: committed")
+
+    @translating
+    def roll_back(self) -> None:
+        """Drop what was written since `begin`, if anything."""
+        self._db.rollback()
+
+    def settle(self) -> None:
+        """Move the write-ahead log into the file, as far as readers let it, and seal the file if all of it is in.
+
+        Nothing depends on it: what was committed is durable in the log, so a failure is left for the next time.
+        """
+        if is_sealed(self.path):
+            return
+        with suppress(sqlite3.Error, OSError):
+            self._db.execute(f"PRAGMA busy_timeout = {CHECKPOINT_MILLISECONDS}")
+            busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            step("log: emptied")
+            if not busy:
+                seal(self.path)
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Errors of SQLite inside the block leave it as errors of ours."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise _translate(error, self.path, self._folder) from error
+
+    # Facts
+
+    def generation(self) -> int:
+        """The generation that is read."""
+        return int(self._required("generation"))
+
+    def passport(self) -> dict[str, Any]:
+        """The passport that the index was made with, as `Passport.from_dict` takes it."""
+        return dict(self._required("passport"))
+
+    def model_path(self) -> str:
+        """Where the model was when the index was made."""
+        return str(self._required("model_path"))
+
+    @translating
+    def counts(self) -> tuple[int, int, int]:
+        """Documents, contexts and sentences."""
+        documents, contexts, sentences = (
+            int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+            for table in ("documents", "contexts", "sentences")
+        )
+        return documents, contexts, sentences
+
+    @translating
+    def fact(self, key: str) -> Any:
+        """A fact about the index; None for one that is not known."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+        try:
+            return json.loads(row[0]) if row else None
+        except ValueError as error:
+            raise self.damage(f"it has lost its {key}") from error
+
+    @translating
+    def facts(self, *, readable: bool = False) -> dict[str, Any]:
+        """All facts about the index.
+
+        Args:
+            readable: leave out those that are damaged.
+        """
+        found = {}
+        for key, value in self._db.execute("SELECT key, value FROM meta"):
+            try:
+                found[key] = json.loads(value)
+            except ValueError as error:
+                if not readable:
+                    raise self.damage(f"it has lost its {key}") from error
+        return found
+
+    @translating
+    def set_fact(self, key: str, value: Any) -> None:
+        """Write a fact, between `begin` and `commit`."""
+        self._db.table("meta").upsert({"key": key, "value": json.dumps(value)}, pk="key")
+
+    def _required(self, key: str) -> Any:
+        found = self.fact(key)
+        if found is None:
+            raise self.damage(f"it has lost its {key}")
+        return found
+
+
+def _connect(path: Path, read_only: bool) -> tuple[sqlite_utils.Database, bool]:
+    """Open a connection that may pass between threads and leaves transactions to us; also whether it takes the file as
+    unchanging."""
+    unchanging = False
+    if read_only:
+        connection, unchanging = _connect_read_only(path)
+    else:
+        connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    db = sqlite_utils.Database(connection, execute_plugins=False)
+    if not read_only:
+        db.execute("PRAGMA synchronous = FULL")
+    else:
+        db.execute("PRAGMA trusted_schema = OFF")  # FTS5 in triggers needs it, so who writes has to do with less
+    db.execute("PRAGMA foreign_keys = ON")
+    return db, unchanging
+
+
+def _connect_read_only(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """Open for reading only; in a folder that cannot be written, too.
+
+    SQLite cannot read a write-ahead log without writing to the folder. Where the folder is read-only there is no writer
+    either, so the file may be taken as unchanging.
+    """
+    uri = path.absolute().as_uri()
+    connection = sqlite3.connect(
+        f"{uri}?mode=ro", uri=True, timeout=30.0, isolation_level=None, check_same_thread=False
+    )
+    unchanging = False
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        log = path.with_name(path.name + "-wal")
+        if os.access(path.parent, os.W_OK) or (log.exists() and log.stat().st_size):
+            raise
+        unchanging = True
+        connection = sqlite3.connect(
+            f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
+        )
+    return connection, unchanging
+
+
+def _translate(error: sqlite3.DatabaseError, path: Path, folder: IndexFolder) -> StoreError:
+    text = str(error)
+    code = getattr(error, "sqlite_errorname", "")
+    if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return StoreError(
+            f"no space left, or the disk failed, while writing to {path.parent}: {text}; "
+            "the index is as it was after the last commit: make space and do it again"
+        )
+    if code.startswith("SQLITE_READONLY"):
+        return StoreError(f"{path.parent} cannot be written to: {text}")
+    if code.startswith("SQLITE_CANTOPEN"):
+        return StoreError(f"{path} cannot be opened: {text}")
+    if code.startswith("SQLITE_BUSY"):
+        return StoreError(f"{path} is in use by another program: {text}")
+    return folder.damage(f"{path.name} is damaged: {text}")

@@ -1,0 +1,124 @@
+"""The tables of a catalog, and making an empty one.
+
+    meta        facts: the index's identity and generation, its passport, where the model was, the vector file that was
+                published last with its checksum, the canaries
+    documents   a row a document; its text is that of its contexts, joined
+    contexts    a row a context, with the title and headings that full text search also reads
+    sentences   a row a sentence: its span
+    vectors     a row a context: float16 rows of its embedding and those of its sentences, one after another
+    removed     contexts deleted since generation n, so that the vector index can follow
+    contexts_fts  FTS5 over contexts, kept in step by triggers
+
+Rows of documents, contexts (with their sentences) and vectors carry a checksum, so that `rows` can tell a damaged one
+and `repair` saves only what is whole. Format 1 had no checksums, and did not keep the headings of documents.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlite_utils
+
+from ctxsearch.catalog.connection import APPLICATION_ID
+from ctxsearch.errors import StoreError
+from ctxsearch.layout import FORMAT_VERSION, sync_file, sync_folder
+
+FULL_TEXT_TOKENIZER = "porter unicode61 remove_diacritics 2"
+
+STORED = np.dtype("<f2")
+"""Vectors are kept as little-endian float16: half the size, and 0.0002 of a cosine away at most. The vector index
+holds the very same values, so it can be made again from here."""
+
+HEADING_SEPARATOR = "\x1f"
+
+TABLES = ("documents", "contexts", "sentences", "vectors")
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    source TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    title TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    characters INTEGER NOT NULL,
+    headings TEXT,
+    generation INTEGER NOT NULL,
+    ingested_at TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+);
+CREATE INDEX documents_source ON documents (source);
+CREATE INDEX documents_origin ON documents (origin);
+CREATE TABLE contexts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    "start" INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    page INTEGER,
+    tokens INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    title TEXT NOT NULL,
+    headings TEXT NOT NULL,
+    text TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+);
+CREATE INDEX contexts_document ON contexts (document_id, "start");
+CREATE INDEX contexts_generation ON contexts (generation);
+CREATE TABLE sentences (
+    context_id INTEGER NOT NULL REFERENCES contexts (id),
+    ordinal INTEGER NOT NULL,
+    "start" INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    PRIMARY KEY (context_id, ordinal)
+) WITHOUT ROWID;
+CREATE TABLE vectors (
+    context_id INTEGER PRIMARY KEY REFERENCES contexts (id), data BLOB NOT NULL, checksum INTEGER NOT NULL
+);
+CREATE TABLE removed (context_id INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
+"""
+
+
+def make(path: Path, facts: Mapping[str, Any]) -> None:
+    """Make an empty catalog at a path that nobody knows yet. It is whole and durable when this returns.
+
+    Args:
+        path: the file to make.
+        facts: what `meta` begins with.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    try:
+        for left in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            left.unlink(missing_ok=True)
+        path.touch(mode=0o666, exist_ok=False)  # by the user's umask; SQLite would give 0644 at most
+        connection = sqlite3.connect(path, isolation_level=None)
+        db = sqlite_utils.Database(connection, execute_plugins=False)
+        try:
+            db.executescript(_SCHEMA)
+            db.table("contexts").enable_fts(
+                ["title", "headings", "text"], tokenize=FULL_TEXT_TOKENIZER, create_triggers=True
+            )
+            db.table("meta").insert_all({"key": key, "value": json.dumps(value)} for key, value in facts.items())
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+            db.execute("PRAGMA journal_mode = WAL")
+        finally:
+            db.close()
+        sync_file(path)
+        sync_folder(path.parent)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"cannot make an index in {path.parent}: {error}") from error
+
+
+def checksum(*values: Any) -> int:
+    """CRC-32 of a row: any damage of up to 32 bits in a row is noticed, and all but one in 4e9 of what is larger."""
+    return zlib.crc32(json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogatepass"))

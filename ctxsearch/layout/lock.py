@@ -1,0 +1,73 @@
+"""The right to write to an index folder: one process at a time, and the others are told which."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ctxsearch.errors import IndexBusyError, StoreError
+
+LOCK_TIMEOUT_SECONDS = 30.0
+"""How long a second writer waits for the first, unless told otherwise."""
+
+
+@contextmanager
+def writer_lock(folder: Path, timeout: float) -> Iterator[None]:
+    """Hold the right to write. The operating system lets go of it when the process ends, however it ends.
+
+    Args:
+        folder: the index folder.
+        timeout: seconds to wait for another writer.
+
+    Raises:
+        IndexBusyError: another process still writes after that time.
+        StoreError: the folder cannot be written to.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / "writer.lock", timeout=timeout)
+    holder = folder / "writer.json"
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise IndexBusyError(
+            f"{_describe(holder)} is writing to {folder} (waited {timeout:g} s); try again when it is done, "
+            "or wait longer with CTXSEARCH_LOCK_TIMEOUT=SECONDS"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"cannot write to {folder}: {error.strerror or error}") from error
+    try:
+        with suppress(OSError):  # it only informs; a full disk is met, and told, where something is lost by it
+            _write_holder(holder)
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _write_holder(path: Path) -> None:
+    """Say who holds the lock. A process that was killed leaves this behind; nobody reads it unless the lock is held."""
+    said = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200],
+    }
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(said) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _describe(path: Path) -> str:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {said['pid']} on {said['host']} (since {said['since']}: {said['command']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

@@ -1,0 +1,310 @@
+"""`LocalStore`: a store in an index folder. SQLite is the authority, the vector file is derived from it.
+
+A commit is durable when it returns; the vector file follows when the writer is done, and may be behind after a crash.
+At each snapshot the store looks at the pointer, and moves over when another catalog took the place of the one it reads.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ctxsearch.catalog import Catalog, StoredContext, words_of
+from ctxsearch.errors import StoreError
+from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
+from ctxsearch.passport import Passport
+from ctxsearch.records import Candidate, Context, Document, FloatArray, IntArray, WholeDocument
+from ctxsearch.store import beside
+from ctxsearch.store.following import Follower
+
+if TYPE_CHECKING:
+    from ctxsearch.vectors import VectorIndex
+
+LEXICAL_WORDS = 128
+"""Different words of a question that full text search looks for. Each costs a walk through its contexts."""
+
+MOVES = 100
+"""Times that a reader tries to open the current catalog while others take its place."""
+
+
+class LocalStore:
+    """A store in an index folder. Threads may share it; their reads take turns."""
+
+    def __init__(self, folder: IndexFolder, lock_timeout: float = LOCK_TIMEOUT_SECONDS) -> None:
+        """Open a store that is there.
+
+        Args:
+            folder: the index folder.
+            lock_timeout: seconds that a writer waits for another.
+
+        Raises:
+            StoreError: it is not there, or cannot be used.
+        """
+        self.folder = folder
+        self.lock_timeout = lock_timeout
+        self._turn = threading.RLock()
+        self._writing = threading.Lock()
+        self._snapshots = 0
+        self._closed = False
+        self._catalog: Catalog | None = None
+        self._pointer = Pointer("", 0)
+        self._move_over()
+
+    @classmethod
+    def create(
+        cls,
+        folder: IndexFolder,
+        passport: Passport,
+        model_path: str,
+        lock_timeout: float = LOCK_TIMEOUT_SECONDS,
+    ) -> LocalStore:
+        """Make an empty store, or open the one that another process made in the meantime."""
+        folder.create()
+        with folder.writer_lock(lock_timeout):
+            if not folder.exists():
+                _create(folder, passport, model_path)
+        return cls(folder, lock_timeout)
+
+    def close(self) -> None:
+        with self._turn:
+            self._closed = True
+            if self._catalog is not None:
+                self._catalog.close()
+            self._catalog = None
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog of the newest generation, open for reading; not to be shared between threads."""
+        return self._move_over()
+
+    @property
+    def passport(self) -> Passport:
+        """The embedding space of the newest generation."""
+        with self._turn:
+            self._move_over()
+            return self._passport
+
+    @property
+    def model_path(self) -> str:
+        """Where the model of the newest generation was."""
+        with self._turn:
+            self._move_over()
+            return self._model_path
+
+    @property
+    def format(self) -> int:
+        """Version of the format that the folder has now."""
+        with self._turn:
+            self._move_over()
+            return self._pointer.format
+
+    # Reading
+
+    @contextmanager
+    def snapshot(self) -> Iterator[LocalSnapshot]:
+        with self._turn:
+            catalog = self._move_over()
+            self._snapshots += 1
+            try:
+                with catalog.snapshot() as generation:
+                    yield LocalSnapshot(catalog, self._passport, self._follower, generation)
+            finally:
+                self._snapshots -= 1
+
+    def _move_over(self) -> Catalog:
+        """The current catalog, opened if it is not the one that is open. Stays within a snapshot."""
+        if self._closed:
+            raise StoreError(f"the index {self.folder.root} was closed")
+        if self._catalog is not None and self._snapshots:
+            return self._catalog
+        for _ in range(MOVES):
+            pointer = self.folder.read_pointer()
+            if self._catalog is not None and pointer == self._pointer and not self._catalog.unchanging:
+                return self._catalog
+            try:
+                catalog = beside.open_catalog(self.folder, pointer, pointer.catalog, read_only=True)
+            except StoreError:
+                if self.folder.read_pointer() != pointer:
+                    continue  # it was taken away while it was opened
+                raise
+            if self.folder.read_pointer() != pointer:
+                catalog.close()  # its log may have been taken away while it was opened
+                continue
+            self._adopt(catalog, pointer)
+            return catalog
+        raise StoreError(f"{self.folder.root} changes faster than it can be opened; try again")
+
+    def _adopt(self, catalog: Catalog, pointer: Pointer) -> None:
+        with catalog.snapshot():
+            passport, self._model_path = Passport.from_dict(catalog.passport()), catalog.model_path()
+        if self._catalog is None or pointer.catalog != self._pointer.catalog:
+            self._follower = Follower(self.folder, pointer.catalog, passport.dim)
+        if self._catalog is not None:
+            self._catalog.close()
+        self._catalog, self._pointer, self._passport = catalog, pointer, passport
+
+    def bytes_on_disk(self) -> dict[str, int]:
+        """Bytes of the catalog (with its log) and of the vector file."""
+        number = self.folder.read_pointer().catalog
+        catalog = self.folder.catalog(number)
+        files = {
+            "catalog": [catalog, catalog.with_name(catalog.name + "-wal")],
+            "vectors": self.folder.vector_files(number),
+        }
+        return {name: sum(p.stat().st_size for p in paths if p.is_file()) for name, paths in files.items()}
+
+    # Writing
+
+    @contextmanager
+    def writer(self) -> Iterator[LocalWriter]:
+        with self.locked() as pointer:
+            catalog = beside.open_catalog(self.folder, pointer, pointer.catalog, read_only=False)
+            try:
+                dim = Passport.from_dict(catalog.passport()).dim
+                try:
+                    yield LocalWriter(catalog)
+                finally:
+                    catalog.roll_back()
+                Follower(self.folder, pointer.catalog, dim).publish(catalog)
+                catalog.settle()
+            finally:
+                catalog.close()
+
+    @contextmanager
+    def locked(self) -> Iterator[Pointer]:
+        """Hold the right to write; an index of an older format becomes one of this format first."""
+        with self._writing, self.folder.writer_lock(self.lock_timeout):
+            pointer = self.folder.read_pointer()
+            self.folder.remove_leftovers(pointer)
+            if pointer.format < FORMAT_VERSION:
+                pointer = beside.migrate(self.folder, pointer)
+            yield pointer
+
+
+def _create(folder: IndexFolder, passport: Passport, model_path: str) -> None:
+    """Make an empty index. A crash while it is made leaves nothing that is in the way."""
+    path = folder.catalog(1)
+    if path.is_file():  # from a process that was killed here
+        left = Catalog(path, read_only=True)
+        try:
+            index, generation = left.fact("index"), left.generation()
+            fits = Passport.from_dict(left.passport()).fingerprint == passport.fingerprint
+        finally:
+            left.close()
+        if generation:
+            raise folder.damage("index.json is missing")
+        if fits:
+            folder.write_pointer(Pointer(index, 1))
+            return
+        folder.remove_leftovers(Pointer("", 0))
+    index = uuid.uuid4().hex
+    beside.make_empty(folder, 1, beside.facts_of(index, passport, model_path))
+    step("create: catalog made")
+    folder.write_pointer(Pointer(index, 1))
+    step("create: pointer written")
+
+
+class LocalSnapshot:
+    """One generation of a `LocalStore`. Valid inside the block that made it."""
+
+    def __init__(self, catalog: Catalog, passport: Passport, follower: Follower, generation: int) -> None:
+        self.generation = generation
+        self.passport = passport
+        self._follower = follower
+        self._catalog = catalog
+        self.counts = catalog.counts
+        self.documents = catalog.documents
+        self.find_documents = catalog.find_documents
+        self.has_document = catalog.has_document
+        self.document_text = catalog.document_text
+
+    def contexts(self, context_ids: Iterable[int]) -> dict[int, StoredContext]:
+        wanted = set(context_ids)
+        found = self._catalog.contexts(wanted)
+        if len(found) < len(wanted):
+            raise self._catalog.damage(f"contexts are missing, first {min(wanted - set(found))}")
+        return found
+
+    def whole_document(self, document_id: int) -> WholeDocument:
+        return self._catalog.whole_document(document_id, self.passport.dim)
+
+    def canaries(self) -> Mapping[str, Any] | None:
+        kept: Mapping[str, Any] | None = self._catalog.fact("canaries")
+        return kept
+
+    def search_dense(
+        self, embedding: FloatArray, k: int, sentence_weight: float, where: Mapping[str, Any] | None = None
+    ) -> list[Candidate]:
+        allowed: IntArray | None = self._catalog.matching_contexts(where) if where else None
+        found = self.vectors().search(embedding, k, sentence_weight, allowed)
+        return [Candidate(item.context_id, dense=item.score, sentence=item.sentence) for item in found]
+
+    def score_dense(self, embedding: FloatArray, context_ids: Iterable[int], sentence_weight: float) -> list[Candidate]:
+        vectors = self.vectors()
+        scored = (vectors.score(embedding, context_id, sentence_weight) for context_id in context_ids)
+        return [Candidate(item.context_id, dense=item.score, sentence=item.sentence) for item in scored]
+
+    def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> dict[int, FloatArray]:
+        vectors = self.vectors()
+        return {context_id: vectors.products(embedding, context_id) for context_id in context_ids}
+
+    def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:
+        found = self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)
+        return [Candidate(context_id, lexical=score) for context_id, score in found]
+
+    def contexts_with_vectors(self) -> int:
+        return len(self.vectors().context_ids())
+
+    def vectors(self) -> VectorIndex:
+        """The vector index of this generation."""
+        return self._follower.at(self._catalog, self.generation)
+
+
+class LocalWriter:
+    """Writes to a `LocalStore`."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._generation: int | None = None
+        self._keep_ids = not catalog.sequences()
+        self.content_hash = catalog.content_hash
+        self.origins = catalog.origins
+        self.find_documents = catalog.find_documents
+        self.has_document = catalog.has_document
+
+    def put_document(self, document: Document, content_hash: str) -> int:
+        return self._catalog.put_document(document, content_hash, self._begin())
+
+    def put_contexts(
+        self, document_id: int, title: str, contexts: Sequence[Context], rows: Sequence[FloatArray]
+    ) -> None:
+        self._catalog.put_contexts(document_id, title, contexts, rows, self._begin())
+
+    def put_whole(self, document: WholeDocument) -> int:
+        keep = self._keep_ids
+        return self._catalog.put_whole(document, self._begin(), keep_id=keep, keep_context_ids=keep)
+
+    def delete_document(self, document_id: int) -> None:
+        self._catalog.delete_document(document_id, self._begin())
+
+    def canaries(self) -> Mapping[str, Any] | None:
+        kept: Mapping[str, Any] | None = self._catalog.fact("canaries")
+        return kept
+
+    def put_canaries(self, canaries: Mapping[str, Any]) -> None:
+        self._begin()
+        self._catalog.set_fact("canaries", dict(canaries))
+
+    def commit(self) -> int:
+        if self._generation is not None:
+            self._catalog.commit()
+            self._generation = None
+        return self._catalog.generation()
+
+    def _begin(self) -> int:
+        if self._generation is None:
+            self._generation = self._catalog.begin()
+        return self._generation

@@ -1,0 +1,147 @@
+"""The `Store` protocol: what ingest and query need of documents, contexts and vectors that live together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from ctxsearch.catalog import StoredContext
+from ctxsearch.passport import Passport
+from ctxsearch.records import Candidate, Context, Document, DocumentSummary, FloatArray, WholeDocument
+
+
+class Snapshot(Protocol):
+    """One generation of a store, to read from."""
+
+    generation: int
+    passport: Passport
+    """The embedding space of the vectors: a store can be taken over to another model."""
+
+    def counts(self) -> tuple[int, int, int]:
+        """Documents, contexts, sentences."""
+        ...
+
+    def search_dense(
+        self, embedding: FloatArray, k: int, sentence_weight: float, where: Mapping[str, Any] | None = None
+    ) -> list[Candidate]:
+        """The k contexts nearest to an embedding of shape (dim,), best first."""
+        ...
+
+    def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:
+        """The k best contexts by BM25, best first; the question is plain text."""
+        ...
+
+    def score_dense(self, embedding: FloatArray, context_ids: Iterable[int], sentence_weight: float) -> list[Candidate]:
+        """The dense scores of given contexts, as `search_dense` gives them."""
+        ...
+
+    def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> dict[int, FloatArray]:
+        """Cosines to the rows of given contexts, (1 + sentences,) each: the context's own, then its sentences'."""
+        ...
+
+    def contexts(self, context_ids: Iterable[int]) -> dict[int, StoredContext]:
+        """Contexts by id, with what belongs to them."""
+        ...
+
+    def documents(self, where: Mapping[str, Any] | None = None) -> Iterator[DocumentSummary]:
+        """All documents, or those whose metadata fits."""
+        ...
+
+    def find_documents(self, name: str) -> list[int]:
+        """Ids of the documents with that source, origin or key."""
+        ...
+
+    def has_document(self, document_id: int) -> bool:
+        """Whether there is a document of that id."""
+        ...
+
+    def document_text(self, document_id: int) -> str:
+        """A document's text, letter for letter."""
+        ...
+
+    def whole_document(self, document_id: int) -> WholeDocument:
+        """A document with everything that belongs to it, to be copied to another store."""
+        ...
+
+    def canaries(self) -> Mapping[str, Any] | None:
+        """What `Writer.put_canaries` put."""
+        ...
+
+    def contexts_with_vectors(self) -> int:
+        """Contexts that can be found by their vectors; all of them, in a healthy store."""
+        ...
+
+
+class Writer(Protocol):
+    """The right to write to a store. What is put between two commits becomes visible and durable at the second."""
+
+    def content_hash(self, key: str) -> str | None:
+        """Hash that was put with the document of that key; None for an unknown key."""
+        ...
+
+    def origins(self) -> Iterator[tuple[int, str, str]]:
+        """Id, key and origin of each document that was read from a file."""
+        ...
+
+    def put_document(self, document: Document, content_hash: str) -> int:
+        """Add a document, or replace the one of the same key; its contexts follow."""
+        ...
+
+    def put_contexts(
+        self, document_id: int, title: str, contexts: Sequence[Context], rows: Sequence[FloatArray]
+    ) -> None:
+        """Add the next contexts of a document; ``rows`` are as `Embeddings` has them, (1 + sentences, dim) each."""
+        ...
+
+    def put_whole(self, document: WholeDocument) -> int:
+        """Add a document as it was in another store, or replace the one of the same key; returns its id.
+
+        In an empty store it keeps its ids, so that equal scores come in the same order.
+        """
+        ...
+
+    def canaries(self) -> Mapping[str, Any] | None:
+        """What `put_canaries` put."""
+        ...
+
+    def put_canaries(self, canaries: Mapping[str, Any]) -> None:
+        """Keep the vectors of a few fixed texts, JSON-ready, to compare with later."""
+        ...
+
+    def delete_document(self, document_id: int) -> None:
+        """Remove a document and all that belongs to it."""
+        ...
+
+    def find_documents(self, name: str) -> list[int]:
+        """Ids of the documents with that source, origin or key."""
+        ...
+
+    def has_document(self, document_id: int) -> bool:
+        """Whether there is a document of that id."""
+        ...
+
+    def commit(self) -> int:
+        """Make durable what was put since the last commit; returns the generation."""
+        ...
+
+
+class Store(Protocol):
+    """Documents, contexts and vectors that live together."""
+
+    @property
+    def passport(self) -> Passport:
+        """The embedding space of the vectors."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Read one generation, the newest."""
+        ...
+
+    def writer(self) -> AbstractContextManager[Writer]:
+        """Write; one at a time. What was not committed when the block ends is dropped."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything. Closing twice does no harm."""
+        ...

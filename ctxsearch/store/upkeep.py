@@ -1,0 +1,225 @@
+"""Care of an index folder as the Index offers it, and taking an index over to another model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctxsearch.catalog import Catalog
+from ctxsearch.errors import ArgumentError, IndexNotFoundError, StoreError
+from ctxsearch.layout import LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
+from ctxsearch.passport import Passport
+from ctxsearch.records import RepairReport, WholeDocument
+from ctxsearch.store import beside
+from ctxsearch.store.following import Follower
+from ctxsearch.store.local import LocalStore
+
+
+def verify(store: LocalStore) -> list[str]:
+    """What is wrong: the catalog, its rows and full text, the vector file, each vector against the catalog.
+
+    Reads one generation, whatever writers do meanwhile, and writes nothing.
+    """
+    with_own_connection = LocalStore(store.folder)  # so that other threads can go on with the shared one
+    try:
+        with with_own_connection.snapshot() as snapshot:
+            catalog, dim = snapshot._catalog, snapshot.passport.dim
+            found = [f"the catalog: {problem}" for problem in catalog.check(dim)]
+            if catalog.fact("vectors") and not snapshot._follower.file_fits(catalog):
+                found.append("the vector file is missing or damaged; the next ingest, or repair, makes it anew")
+            try:
+                found += _compare_vectors(snapshot.vectors(), catalog, dim)
+            except StoreError as error:
+                found.append(str(error))
+        return found
+    finally:
+        with_own_connection.close()
+
+
+def _compare_vectors(vectors: Any, catalog: Catalog, dim: int) -> Iterator[str]:
+    held = set(vectors.context_ids().tolist())
+    for stored in catalog.vectors_since(0, dim):
+        held.discard(stored.context_id)
+        if not np.array_equal(vectors.rows(stored.context_id), stored.rows.astype(np.float32)):
+            yield f"the vector index has other vectors for context {stored.context_id}"
+    yield from (f"the vector index has context {context_id}, the catalog has not" for context_id in sorted(held))
+
+
+def compact(store: LocalStore) -> None:
+    """Give back the space of what was deleted, and leave nothing of it in any file."""
+    with store.locked() as pointer:
+        beside.compact(store.folder, pointer)
+
+
+def back_up(store: LocalStore, destination: Path) -> None:
+    """Copy one generation to a new folder, while others may write."""
+    own = LocalStore(store.folder)
+    try:
+        beside.back_up(store.folder, own.catalog, destination.absolute())
+    finally:
+        own.close()
+
+
+def repair(folder: IndexFolder, lock_timeout: float = LOCK_TIMEOUT_SECONDS) -> RepairReport:
+    """Make anew what can be made anew; save what can be read of a damaged catalog.
+
+    Raises:
+        StoreError: there is nothing to repair, or nothing can be saved.
+    """
+    folder.require()
+    with folder.writer_lock(lock_timeout):
+        return beside.repair(folder)
+
+
+# Another model
+
+
+class Successor:
+    """A catalog beside the current one, with the embeddings of another model, brought up to date and flipped to.
+
+    What is committed in it stays when the process is killed, and is not embedded again.
+    """
+
+    def __init__(self, folder: IndexFolder, pointer: Pointer, number: int, current: Catalog, catalog: Catalog) -> None:
+        self.passport = Passport.from_dict(catalog.passport())
+        self.model_path = catalog.model_path()
+        self._folder = folder
+        self._pointer = pointer
+        self._number = number
+        self._current = current
+        self._current_dim = Passport.from_dict(current.passport()).dim
+        self._catalog = catalog
+        self._generation: int | None = None
+        self.counts = catalog.counts
+
+    def pending(self) -> list[int]:
+        """Ids of the documents that are to be embedded, rising; what is gone from the index is dropped here first."""
+        wanted = {document_id: rest for document_id, *rest in self._current.identities()}
+        for document_id, key, content_hash in self._catalog.identities():
+            if wanted.get(document_id) == [key, content_hash]:
+                del wanted[document_id]
+            elif wanted.get(document_id, [None])[0] != key:
+                self._catalog.delete_document(document_id, self._begin())
+        return sorted(wanted)
+
+    def document(self, document_id: int) -> WholeDocument:
+        """A document of the index, with the contexts of the model that is in use."""
+        return self._current.whole_document(document_id, self._current_dim)
+
+    def put(self, document: WholeDocument) -> None:
+        """Add a document with the contexts of the new model; it keeps its id, its contexts get new ones."""
+        self._catalog.put_whole(document, self._begin(), keep_context_ids=False)
+
+    def canaries(self) -> Mapping[str, Any] | None:
+        """As `Writer.canaries`."""
+        kept: Mapping[str, Any] | None = self._catalog.fact("canaries")
+        return kept
+
+    def put_canaries(self, canaries: Mapping[str, Any]) -> None:
+        """As `Writer.put_canaries`."""
+        self._begin()
+        self._catalog.set_fact("canaries", dict(canaries))
+
+    def commit(self) -> None:
+        """Keep what was put, for this run or one after it."""
+        if self._generation is not None:
+            self._catalog.commit()
+            self._generation = None
+            step("reembed: window committed")
+
+    def flip(self) -> int:
+        """Make this the index, and the index of now the one to go back to; returns the generation.
+
+        Raises:
+            StoreError: documents are pending.
+        """
+        if self.pending():
+            raise StoreError(f"{self._folder.root}: documents are not yet embedded with {self.passport.label}")
+        generation = max(self._begin(), self._current.generation() + 1)
+        self._catalog.set_fact("generation", generation)
+        self._catalog.set_fact("unfinished", None)
+        self._catalog.raise_sequences({"documents": self._current.sequences().get("documents", 0)})
+        self.commit()
+        Follower(self._folder, self._number, self.passport.dim).publish(self._catalog)
+        self._catalog.settle()
+        beside.flip(self._folder, Pointer(self._pointer.index, self._number, former=self._pointer.catalog))
+        return generation
+
+    def _begin(self) -> int:
+        if self._generation is None:
+            self._generation = self._catalog.begin()
+        return self._generation
+
+
+@contextmanager
+def successor(store: LocalStore, passport: Passport, model_path: str) -> Iterator[Successor]:
+    """A catalog for another model: the one that a run before has begun, the one of before, or an empty one.
+
+    Raises:
+        ArgumentError: the index is of that model already.
+    """
+    with store.locked() as pointer:
+        if _fingerprint(store.folder, pointer, pointer.catalog) == passport.fingerprint:
+            raise ArgumentError(f"{store.folder.root} is of the model {passport.label} already")
+        for number in (pointer.former, pointer.next):
+            if number is not None and _fingerprint(store.folder, pointer, number) == passport.fingerprint:
+                break
+        else:
+            number = store.folder.new_number()
+            facts = {**beside.facts_of(pointer.index, passport, model_path), "unfinished": True}
+            pointer = replace(pointer, next=number)
+            beside.make_empty(store.folder, number, facts)
+            store.folder.write_pointer(pointer)
+            step("pointer: next named")
+            store.folder.remove_leftovers(pointer)
+        with _beside(store.folder, pointer, number) as found:
+            yield found
+
+
+@contextmanager
+def former(store: LocalStore) -> Iterator[Successor]:
+    """The catalog of the model before.
+
+    Raises:
+        IndexNotFoundError: there is none.
+    """
+    with store.locked() as pointer:
+        if pointer.former is None:
+            raise IndexNotFoundError(
+                f"{store.folder.root} has no former model to go back to: "
+                "it was never taken over to another, or compacted since"
+            )
+        with _beside(store.folder, pointer, pointer.former) as found:
+            yield found
+
+
+@contextmanager
+def _beside(folder: IndexFolder, pointer: Pointer, number: int) -> Iterator[Successor]:
+    current = beside.open_catalog(folder, pointer, pointer.catalog, read_only=True)
+    try:
+        catalog = beside.open_catalog(folder, pointer, number, read_only=False)
+        try:
+            with current.snapshot():
+                yield Successor(folder, pointer, number, current, catalog)
+        finally:
+            catalog.roll_back()
+            catalog.close()
+    finally:
+        current.close()
+
+
+def _fingerprint(folder: IndexFolder, pointer: Pointer, number: int) -> str | None:
+    """The embedding space of a catalog; None for one that cannot be opened."""
+    try:
+        catalog = beside.open_catalog(folder, pointer, number, read_only=True)
+    except StoreError:
+        return None
+    try:
+        return Passport.from_dict(catalog.passport()).fingerprint
+    finally:
+        catalog.close()

@@ -1,0 +1,1 @@
+"""Files that are damaged, disks that are full, folders that cannot be written."""

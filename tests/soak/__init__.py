@@ -1,0 +1,1 @@
+"""Readers and a writer at once, for a while."""
