@@ -13,7 +13,7 @@ from ctxsearch.contexts import MAX_CHARACTERS_PER_TOKEN, sentence_spans, split
 from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.records import Context, Document, Heading
 
-MODEL = Path(ctxsearch.__file__).parent / "models" / "all-minilm-l6-v2-int8"
+MODEL = Path(ctxsearch.__file__).parent / "models" / "ctxsearch-l6-int8"
 TOKENIZER = Tokenizer(MODEL / "tokenizer.json")
 MOST_SENTENCES = 511
 """What a vector file has ids for, next to the context's own row."""

@@ -299,7 +299,7 @@ def test_another_model_is_refused_with_both_named(index: ctxsearch.Index, tmp_pa
         (other / file.name).write_bytes(file.read_bytes())
     card = {**model.card, "name": "other", "question_window": 64}
     (other / "model.json").write_text(json.dumps(card))
-    with pytest.raises(ctxsearch.PassportMismatchError, match=r"all-minilm-l6-v2-int8 .* other "):
+    with pytest.raises(ctxsearch.PassportMismatchError, match=r"ctxsearch-l6-int8 .* other "):
         ctxsearch.open(index.path, model=other)
 
 

@@ -16,6 +16,12 @@ from ctxsearch.records import DocumentSummary, IntArray
 COLUMN_WEIGHTS = "2.0, 1.0, 1.0"
 """What a word in the title, the headings and the text counts for in BM25."""
 
+SCORED = 10_000
+"""Contexts that one lexical search scores, about. Catalogs up to this size are searched for every word."""
+
+WALKED = 300_000
+"""Contexts that a search in which all words are common walks through, summed over its words."""
+
 _WORDS = re.compile(r"\w+")
 
 
@@ -59,14 +65,21 @@ class Searching(Connection):
     ) -> list[tuple[int, float]]:
         """Contexts that hold any of the words, best first, with their BM25 score (higher is better).
 
+        FTS5 scores every context that matches, at about a microsecond each. In a catalog of more than `SCORED` contexts
+        the most common of the words are therefore left out, as far as rarer ones are there; if all are common, contexts
+        must hold the rarest of them together. Where even that leaves too many, the words tell nothing: the first that
+        hold them all are returned with a score of 0.
+
         Args:
             words: runs of letters and digits; see `words_of`.
             limit: most contexts to return.
             where: only documents with these metadata.
         """
-        if not words:
+        match, tells = self._match(words)
+        if not match:
             return []
-        match = " OR ".join(f'"{word}"' for word in words)
+        score = f"-bm25(contexts_fts, {COLUMN_WEIGHTS})" if tells else "0.0"
+        order = "ORDER BY score DESC, rowid" if tells else ""
         fits, parameters = condition(where)
         filtered = ""
         if where:
@@ -74,11 +87,49 @@ class Searching(Connection):
                 f"AND rowid IN (SELECT id FROM contexts WHERE document_id IN (SELECT id FROM documents WHERE {fits}))"
             )
         rows = self._db.execute(
-            f"SELECT rowid, -bm25(contexts_fts, {COLUMN_WEIGHTS}) AS score FROM contexts_fts "
-            f"WHERE contexts_fts MATCH :match {filtered} ORDER BY score DESC, rowid LIMIT :limit",
+            f"SELECT rowid, {score} AS score FROM contexts_fts "
+            f"WHERE contexts_fts MATCH :match {filtered} {order} LIMIT :limit",
             {**parameters, "match": match, "limit": limit},
         )
         return [(row[0], row[1]) for row in rows]
+
+    def _match(self, words: Sequence[str]) -> tuple[str, bool]:
+        """An FTS5 expression, empty if no context can fit; and whether few enough fit to be scored."""
+        last = self._db.execute("SELECT max(id) FROM contexts").fetchone()[0] or 0
+        if last <= SCORED:
+            return " OR ".join(map(_quoted, words)), True
+        frequencies = {word: self._frequency(_quoted(word), last) for word in words}
+        rarest = sorted((word for word in words if frequencies[word]), key=lambda word: frequencies[word])
+        chosen: list[str] = []
+        total = 0
+        for word in rarest:
+            total += frequencies[word]
+            if total > SCORED:
+                break
+            chosen.append(_quoted(word))
+        if chosen:
+            return " OR ".join(chosen), True
+        for count in range(1, len(rarest) + 1):
+            match = " AND ".join(map(_quoted, rarest[:count]))
+            # bm25() begins with a walk through all contexts of each word: a word that nearly all have costs too much.
+            if sum(frequencies[word] for word in rarest[:count]) > WALKED:
+                break
+            if self._frequency(match, last) <= SCORED:
+                return match, True
+        return " AND ".join(map(_quoted, rarest)), False
+
+    def _frequency(self, match: str, last: int) -> int:
+        """How many contexts fit; beyond `SCORED` estimated from how far the walk came, to ``last`` at the end."""
+        found, reached = self._db.execute(
+            "SELECT count(*), max(rowid) FROM "
+            "(SELECT rowid FROM contexts_fts WHERE contexts_fts MATCH :match LIMIT :most)",
+            {"match": match, "most": SCORED + 1},
+        ).fetchone()
+        return int(found) if found <= SCORED else max(SCORED + 1, int(found * last / reached))
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"'
 
 
 def words_of(question: str) -> list[str]:
