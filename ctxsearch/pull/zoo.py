@@ -3,8 +3,8 @@
 A file is named here with its size and checksum or not at all: nothing is installed that was not compared with them.
 They are those of the ``model.yml`` of each model in github.com/openvinotoolkit/open_model_zoo. For the large model the
 checksums of release 2023.0 could not be had when this was written; those of release 2021.4 could, SHA-256 then, so that
-release is what is fetched. Both releases hold the same network. The vocabulary is one file for all BERT models of the
-Zoo, and so is its checksum.
+release is what is fetched; whether its network is the very same was not checked. The vocabulary is one file for all
+BERT models of the Zoo, and so is its checksum.
 """
 
 from __future__ import annotations
