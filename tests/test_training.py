@@ -165,13 +165,13 @@ def test_similarity_is_that_of_search(base: Path) -> None:
 
     contexts = network.Embedded(
         torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]),
-        torch.tensor([[0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]]),
+        torch.tensor([[0.8, 0.6], [0.0, 1.0], [-0.6, 0.8]]),
         torch.tensor([0, 0, 1]),
     )
     whole, blended = network.similarities(torch.tensor([[1.0, 0.0]]), contexts, 0.75)
     assert whole.tolist() == [pytest.approx([1.0, 0.0, 0.6])]
     # The third context has no sentence of its own.
-    assert blended.tolist() == [pytest.approx([0.75 * 0.8 + 0.25, -0.75, 0.6])]
+    assert blended.tolist() == [pytest.approx([0.75 * 0.8 + 0.25, -0.45, 0.6])]
 
 
 def test_losses_by_hand() -> None:

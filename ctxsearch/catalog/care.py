@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,17 @@ PAGE_BYTES = 4096
 
 MOST_FINDINGS = 5
 """Findings of one kind that are listed one by one."""
+
+
+UNNAMED = "documents that left no name: the pages that had them are lost"
+"""What repair says is lost where it cannot know what was there."""
+
+
+@dataclass(slots=True)
+class _Troubles:
+    """Whether a walk through a table met what it could not read."""
+
+    met: bool = False
 
 
 class Care(Rows):
@@ -126,12 +138,16 @@ class Care(Rows):
     def salvage(self, dim: int) -> Iterator[WholeDocument | str]:
         """The documents that are whole, ids rising; for one that is not, its name.
 
-        Where a page of the table is lost, the index by source and the contexts tell of documents that were there.
+        Where a page of the table is lost, the index by source and the contexts tell of documents that were there. If
+        neither the table nor the index can be read to the end, there may have been others: `UNNAMED` says so, last.
         """
-        names = dict(self._readable("SELECT id, source FROM documents INDEXED BY documents_source WHERE id > ?"))
-        ids = {*names, *(row[0] for row in self._readable("SELECT id FROM documents NOT INDEXED WHERE id > ?"))}
+        by_source, by_id, others = _Troubles(), _Troubles(), _Troubles()
+        by_source_query = "SELECT id, source FROM documents INDEXED BY documents_source WHERE id > ?"
+        names = dict(self._readable(by_source_query, by_source))
+        ids = {*names, *(row[0] for row in self._readable("SELECT id FROM documents NOT INDEXED WHERE id > ?", by_id))}
         contexts: dict[int, list[int]] = {}
-        for context_id, document_id in self._readable("SELECT id, document_id FROM contexts NOT INDEXED WHERE id > ?"):
+        contexts_query = "SELECT id, document_id FROM contexts NOT INDEXED WHERE id > ?"
+        for context_id, document_id in self._readable(contexts_query, others):
             contexts.setdefault(document_id, []).append(context_id)
         ids |= set(contexts)
         for document_id in sorted(found for found in ids if isinstance(found, int)):
@@ -142,6 +158,8 @@ class Care(Rows):
                 yield name if isinstance(name, str) else f"document {document_id}"
             else:
                 yield document
+        if by_source.met and by_id.met:
+            yield UNNAMED
 
     @staticmethod
     def mend_header(path: Path) -> None:
@@ -167,11 +185,12 @@ class Care(Rows):
                 file.seek(offset)
                 file.write(content)
 
-    def _readable(self, query: str) -> Iterator[tuple[Any, ...]]:
+    def _readable(self, query: str, troubles: _Troubles | None = None) -> Iterator[tuple[Any, ...]]:
         """Rows of a table in the order of their ids, those left out that cannot be read.
 
         Args:
             query: selects the id first, and ends with ``id > ?``.
+            troubles: told when something cannot be read.
         """
         try:
             (last,) = self._db.execute("SELECT max(seq) FROM sqlite_sequence").fetchone()
@@ -188,6 +207,8 @@ class Care(Rows):
                 if not rows:
                     return
             except sqlite3.Error:
+                if troubles:
+                    troubles.met = True
                 rows = [*self._one_by_one(query, at)]
                 yield from rows
                 at += ROWS_PER_READ
