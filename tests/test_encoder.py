@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,6 +53,21 @@ def with_sentences(text: str, *starts: int) -> Context:
 
 def cosines(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.sum(a * b, axis=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_encoder_that_is_let_go_gives_its_memory_back() -> None:
+    def megabytes() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmRSS"))
+
+    contexts = [Context(0, 0, "word " * length, 0) for length in range(5, 300, 5)]
+    sizes = []
+    for _ in range(5):
+        Encoder(find_model()).embed_contexts(contexts)
+        gc.collect()
+        sizes.append(megabytes())
+    assert sizes[-1] - sizes[0] < 300  # 210 MB an encoder, when they were kept
 
 
 def test_windows_are_those_of_the_passport(encoder: Encoder) -> None:

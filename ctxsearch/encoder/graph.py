@@ -146,10 +146,13 @@ class Compiled:
     def run(self, ids: Sequence[IntArray], consume: Consumer) -> None:
         """Run the graph over all texts; ``consume`` may be called from several threads, never twice for a text."""
         failures: list[BaseException] = []
+        # The queue keeps its callback, and Python finds no cycle that leads through C++: what the callback held after
+        # the run, this object among it, would never be freed.
+        consumers, output = [consume], self._output
 
         def done(request: Any, members: Sequence[int]) -> None:
             try:
-                consume(request.output_tensors[self._output].data, members)
+                consumers[0](request.output_tensors[output].data, members)
             except BaseException as error:  # an exception may not leave a callback from C++
                 failures.append(error)
 
@@ -161,6 +164,7 @@ class Compiled:
             raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
         finally:
             self._queue.wait_all()
+            consumers.clear()
         if failures:
             raise failures[0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,7 +56,7 @@ def _write_holder(path: Path) -> None:
     """Say who holds the lock. A process that was killed leaves this behind; nobody reads it unless the lock is held."""
     said = {
         "pid": os.getpid(),
-        "host": socket.gethostname(),
+        "host": platform.node(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200],
     }
