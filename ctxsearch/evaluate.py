@@ -297,7 +297,7 @@ def calibrate(
     there and once without.
     """
     out = held_out(questions.titles, questions.paragraphs)
-    asked = questions.ask_only(out)
+    asked = questions.ask_held_out()
     names = questions.titles if any(questions.titles) else questions.paragraphs
     half = half_of_articles([name if held else "" for name, held in zip(names, out, strict=True)])
     rows: dict[Mode, list[list[float]]] = {mode: [] for mode in modes}

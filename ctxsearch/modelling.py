@@ -297,7 +297,7 @@ class _Work:
 
     def _measure_base(self) -> list[dict[str, Any]]:
         """The row of the base, measured once."""
-        said = self._recipe.out / "base.json"
+        said = self._recipe.out / f"base-{self._measured.digest[:12]}.json"
         if said.is_file():
             row: dict[str, Any] = json.loads(said.read_text(encoding="utf-8"))
             return [row]
@@ -322,7 +322,7 @@ class _Work:
         from ctxsearch.training.steps import Teacher
 
         self._recipe.out.mkdir(parents=True, exist_ok=True)
-        kept = self._recipe.out / f"teacher-{folder.passport.fingerprint[:12]}.npz"
+        kept = self._recipe.out / f"teacher-{folder.passport.fingerprint[:12]}-{self._pairs.digest[:12]}.npz"
         if not kept.is_file():
             encoder = Encoder(folder)
             embedded = encoder.embed_contexts(

@@ -38,6 +38,12 @@ class QuestionSet:
     answers: tuple[tuple[str, ...], ...] = ()
     """For each question the texts that answer it; empty where the set has none."""
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of paragraphs, questions and what answers what, as hex."""
+        said = json.dumps([self.paragraphs, self.questions, self.gold.tolist()], ensure_ascii=False)
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+
     def select(self, keep: Sequence[bool]) -> QuestionSet:
         """The paragraphs that ``keep`` says, with their questions."""
         kept = np.asarray(keep, bool)
@@ -63,6 +69,17 @@ class QuestionSet:
             self.gold[asked],
             tuple(own for own, wanted in zip(self.answers, asked, strict=False) if wanted),
         )
+
+    def ask_held_out(self) -> QuestionSet:
+        """All paragraphs, and the questions about the held-out articles.
+
+        Raises:
+            SourceError: there are none.
+        """
+        asked = self.ask_only(held_out(self.titles, self.paragraphs))
+        if not asked.questions:
+            raise SourceError(self.name, "has no questions about articles that training leaves out")
+        return asked
 
     def __add__(self, other: QuestionSet) -> QuestionSet:
         return QuestionSet(

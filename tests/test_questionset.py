@@ -101,6 +101,20 @@ def test_articles_are_held_out_whole_and_always_the_same() -> None:
     assert held_out(titles[:8], ["x"] * 8) == out[:8]
 
 
+def test_a_set_without_held_out_articles_says_so() -> None:
+    whole = read_questions(DATA / "pairs.jsonl")
+    out = held_out(whole.titles, whole.paragraphs)
+    assert whole.ask_held_out().questions == whole.ask_only(out).questions
+    with pytest.raises(SourceError, match="no questions about articles that training leaves out"):
+        whole.select([not held for held in out]).ask_held_out()
+
+
+def test_digest_tells_sets_apart() -> None:
+    whole = read_questions(DATA / "pairs.jsonl")
+    assert whole.digest == read_questions(DATA / "pairs.jsonl").digest
+    assert len({whole.digest, whole.ask_held_out().digest, (whole + whole).digest}) == 3
+
+
 def test_untitled_paragraphs_are_trained_on_beside_titled_ones() -> None:
     titles = ["", *[f"article {number}" for number in range(99)]]
     assert held_out(titles, ["text"] * 100)[0] is False

@@ -57,6 +57,8 @@ def evaluate(
         raise ArgumentError(f"no mode {mode!r}; there are {', '.join(MODES)}")
     if protocol == "seed" and (compare or details):
         raise ArgumentError("the seed protocol has one mode and no hits: leave out --compare and --details")
+    if details:
+        present.write_outcomes(details, ())  # a path that cannot be written is told before the work, not after
     modes = MODES if compare else (mode,)
     sources = questionset.read_source_questions(dataset)
     with questions_bar(dataset.name) as on_progress:
@@ -68,7 +70,7 @@ def evaluate(
         else:
             questions = questionset.read_questions(dataset)
             if held_out:
-                questions = questions.ask_only(questionset.held_out(questions.titles, questions.paragraphs))
+                questions = questions.ask_held_out()
             folder = find_model(model)
             if protocol == "seed":
                 found = [measuring.seed_protocol(folder, questions, on_progress)]

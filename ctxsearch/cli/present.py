@@ -335,7 +335,7 @@ def write_outcomes(path: Path, found: Sequence[Evaluation]) -> None:
         for outcome in one.outcomes
     ]
     try:
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     except OSError as error:
         raise ArgumentError(f"{path} cannot be written: {error.strerror or error}") from error
 

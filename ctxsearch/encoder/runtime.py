@@ -72,7 +72,9 @@ class Encoder:
         tokens = self._tokenizer.encode([prefix + c.text for c in contexts], self.passport.context_window)
         sentences = self.passport.output == "token_states"
         boundaries = [
-            _sentence_boundaries(context, ids, len(prefix)) if sentences else np.empty(0, np.int64)
+            ids.first_tokens([s.start - context.start + len(prefix) for s in context.sentences])
+            if sentences
+            else np.empty(0, np.int64)
             for context, ids in zip(contexts, tokens, strict=True)
         ]
         bounds = np.zeros(len(contexts) + 1, np.int64)
@@ -128,16 +130,6 @@ class Encoder:
         for ordinal, (start, end) in enumerate(pairwise([*boundaries.tolist(), length - 1]), start=1):
             rows[ordinal] = states[start:end].mean(axis=0) if end > start else whole
         return unit_rows(rows)
-
-
-def _sentence_boundaries(context: Context, tokens: TokenIds, shift: int) -> IntArray:
-    """Index of the first token of each sentence of a context, int64 of shape (sentences,).
-
-    Args:
-        shift: characters that stand before the context's text in what was tokenised.
-    """
-    offsets = [sentence.start - context.start + shift for sentence in context.sentences]
-    return np.searchsorted(tokens.starts[:-1], np.array(offsets, np.int64), side="left").clip(1)
 
 
 def unit_rows(rows: FloatArray) -> FloatArray:

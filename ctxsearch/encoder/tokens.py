@@ -31,6 +31,13 @@ class TokenIds:
     starts: IntArray
     truncated: bool
 
+    def first_tokens(self, offsets: Sequence[int]) -> IntArray:
+        """Index of the first token of each span that begins at one of the offsets, rising; int64 of their number.
+
+        A span without a token of its own has that of the next, at most the index of ``[SEP]``.
+        """
+        return np.searchsorted(self.starts[:-1], np.array(offsets, np.int64), side="left").clip(1)
+
 
 class Tokenizer:
     """The WordPiece tokenizer of a model folder. Text that spells a special token is plain text to it.

@@ -64,8 +64,7 @@ def tokenise(texts: Sequence[str], tokenizer: Tokenizer, window: int, *, sentenc
     for text, tokens in zip(texts, tokenizer.encode(texts, window), strict=True):
         boundaries = nothing
         if sentences:
-            offsets = np.array([start for start, _, _ in sentence_spans(text)], np.int64)
-            first = np.searchsorted(tokens.starts[:-1], offsets, side="left").clip(1)
+            first = tokens.first_tokens([start for start, _, _ in sentence_spans(text)])
             boundaries = np.unique(first[first < len(tokens.ids) - 1])
         result.append(TokenisedText(tokens.ids, boundaries))
     return result

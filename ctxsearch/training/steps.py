@@ -278,7 +278,7 @@ class Run:
     def _open_folder(self, base: Path) -> None:
         said = {
             "base": base.name,
-            "pairs": [len(self._pairs.paragraphs), len(self._pairs.questions)],
+            "pairs": self._pairs.digest,
             "teachers": len(self._teachers),
             "distil": self._distil,
             "settings": asdict(replace(self._settings)),
