@@ -264,6 +264,10 @@ class Answer(Sequence[Hit]):
         return self.hits[index]
 
 
+class Spelled(str):
+    """A value of a condition as it was spelled on a command line: the text, and the number or truth it reads as."""
+
+
 class Failure(NamedTuple):
     """A source that did not go in, and why."""
 

@@ -56,6 +56,7 @@ class Care(Rows):
             yield from (f"a row of {row[0]} belongs to nothing" for row in self._db.execute("PRAGMA foreign_key_check"))
             yield from self._check_rows(dim)
             yield from self._check_full_text()
+            yield from self.check_values()
         except (sqlite3.Error, OSError) as error:
             yield str(error)
 

@@ -1,49 +1,254 @@
-"""Conditions on metadata as SQL."""
+"""Conditions on metadata as SQL over the table of values.
+
+A condition is a mapping, as Chroma has it: ``{"team": "ops"}``, ``{"size": {"$gte": 1000, "$lt": 5000}}``,
+``{"$or": [{"author": {"$glob": "A*"}}, {"year": {"$in": [2023, 2024]}}]}``. Several keys, or several operators of a
+key, must all hold.
+
+- A key holds if one of its values does; a list has the values of its elements.
+- ``$ne`` and ``$nin`` are the opposites of ``$eq`` and ``$in``: a document without the key fits them.
+- Numbers compare with numbers, truths with truths. Texts compare by their characters, but two that read as ISO 8601
+  dates as points in time.
+- A key that no document has, or that has values of other kinds only, is an error.
+
+Nothing of the user's is in the SQL: keys and values are parameters.
+"""
 
 from __future__ import annotations
 
+import datetime
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
+from ctxsearch.catalog.metadata import (
+    BOOLEAN,
+    DATE,
+    INSTANT,
+    MOST_NAMED,
+    NAMES,
+    NULL,
+    NUMBER,
+    TEXT,
+    Value,
+    instant,
+    number,
+)
 from ctxsearch.errors import ArgumentError
+from ctxsearch.records import Spelled
+
+ORDERINGS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+OPERATORS = ("$eq", "$ne", *ORDERINGS, "$in", "$nin", "$glob")
+JOINS = {"$and": " AND ", "$or": " OR "}
+
+MOST_CONDITIONS = 200
+DEEPEST = 16
+MOST_VALUES = 10_000
+MOST_GLOB_CHARACTERS = 1000
+"""Well below SQLite's limits of parameters, and of depth and length of expressions and patterns."""
 
 
-def condition(where: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
-    """SQL over ``documents`` that is true where each key of the metadata has the wanted value.
+class Known(Protocol):
+    """What documents have."""
 
-    A value is a string, a number, a boolean or None, or ``{"$in": [values]}`` for any of several.
+    def kinds(self, key: str) -> set[int]:
+        """Kinds of the values under a key; none for a key that no document has."""
+        ...
+
+    def metadata_keys(self) -> list[str]:
+        """Keys that documents have."""
+        ...
+
+
+def condition(where: Mapping[str, Any], column: str, known: Known | None) -> tuple[str, dict[str, Any]]:
+    """SQL that is true where the metadata of a document fit.
+
+    Args:
+        where: the condition.
+        column: of the SQL statement, with ids of documents.
+        known: what keys there are; None to believe that all are there.
 
     Raises:
-        ArgumentError: something else is asked for.
+        ArgumentError: it is no condition, or asks for a key or a kind of values that no document has.
     """
-    terms: list[str] = []
-    parameters: dict[str, Any] = {}
-    for key, wanted in (where or {}).items():
-        values = wanted
-        if isinstance(wanted, Mapping):
-            if list(wanted) != ["$in"] or not isinstance(wanted["$in"], list | tuple):
-                raise ArgumentError(f'where: {key!r} takes a value or {{"$in": [values]}}, not {wanted!r}')
-            values = wanted["$in"]
+    compiler = _Compiler(column, known)
+    return compiler.all_of(where, 0), compiler.parameters
+
+
+class _Compiler:
+    """One condition on its way to SQL."""
+
+    def __init__(self, column: str, known: Known | None) -> None:
+        self.parameters: dict[str, Any] = {}
+        self._column = column
+        self._known = known
+        self._conditions = 0
+        self._kinds: dict[str, set[int]] = {}
+
+    def all_of(self, where: Any, depth: int) -> str:
+        if not isinstance(where, Mapping):
+            raise ArgumentError(f'where: expected a condition as in {{"team": "ops"}}, not {_shown(where)}')
+        if depth > DEEPEST:
+            raise ArgumentError(f"where: conditions stand more than {DEEPEST} deep in one another")
+        terms: list[str] = []
+        for key, wanted in where.items():
+            self._conditions += 1
+            if self._conditions > MOST_CONDITIONS:
+                raise ArgumentError(f"where: more than {MOST_CONDITIONS} conditions; $in takes many values at once")
+            if not isinstance(key, str):
+                raise ArgumentError(f"where: {_shown(key)} is no key; keys are texts")
+            _utf8(key)
+            if key in JOINS:
+                if not isinstance(wanted, list | tuple) or not wanted:
+                    raise ArgumentError(f"where: {key} takes a list of conditions, not {_shown(wanted)}")
+                terms.append(f"({JOINS[key].join(self.all_of(one, depth + 1) for one in wanted)})")
+            elif key in OPERATORS or key in ("$not", "$contains", "$not_contains"):
+                raise ArgumentError(f"where: {key} stands where a key is expected, or joins nothing")
+            elif isinstance(wanted, Mapping):
+                if not wanted:
+                    raise ArgumentError(f"where: {key!r} has no operator; there are {', '.join(OPERATORS)}")
+                terms.extend(self._term(key, operator, operand) for operator, operand in wanted.items())
+            else:
+                terms.append(self._term(key, "$eq", wanted))
+        return f"({' AND '.join(terms)})" if terms else "1"
+
+    def _term(self, key: str, operator: Any, operand: Any) -> str:
+        if operator not in OPERATORS:
+            raise ArgumentError(f"where: {key!r}: no operator {_shown(operator)}; there are {', '.join(OPERATORS)}")
+        several = operator in ("$in", "$nin")
+        if several and not isinstance(operand, list | tuple | set | frozenset):
+            raise ArgumentError(f"where: {key!r}: {operator} takes a list of values, not {_shown(operand)}")
+        read = [reading for one in (operand if several else [operand]) for reading in _readings(key, one)]
+        if operator in ORDERINGS or operator == "$glob":
+            usable = (TEXT, DATE) if operator == "$glob" else (NUMBER, TEXT, DATE)
+            read = [(kind, value) for kind, value in read if kind in usable]
+            if not read:
+                takes = "a pattern as in 'docs/*.md'" if operator == "$glob" else "a number, a text or a date"
+                raise ArgumentError(f"where: {key!r}: {operator} takes {takes}, not {_shown(operand)}")
+        self._check(key, [kind for kind, _ in read])
+        if operator in ORDERINGS:
+            tests = [self._ordered(kind, value, ORDERINGS[operator]) for kind, value in read]
+        elif operator == "$glob":
+            tests = [self._glob(str(value)) for _, value in read]
         else:
-            values = [wanted]
-        name = f"key{len(terms)}"
-        parameters[name] = key
-        alternatives = []
-        for value in values:
-            match value:
-                case None | True | False:
-                    alternatives.append(f"type = '{json.dumps(value)}'")
-                    continue
-                case str():
-                    types = "('text')"
-                case int() | float():
-                    types = "('integer', 'real')"
-                case _:
-                    raise ArgumentError(f"where: {key!r} cannot be compared with {value!r}")
-            place = f"value{len(parameters)}"
-            parameters[place] = value
-            alternatives.append(f"type IN {types} AND value = :{place}")
-        either = " OR ".join(f"({alternative})" for alternative in alternatives) or "0"
-        terms.append(f"EXISTS (SELECT 1 FROM json_each(documents.metadata) WHERE key = :{name} AND ({either}))")
-    return " AND ".join(terms) or "1", parameters
+            tests = [*self._equal(read)]
+        fits = f"key = {self._parameter(key)} AND ({' OR '.join(tests) or '0'})"
+        negation = "NOT " if operator in ("$ne", "$nin") else ""
+        return f"{self._column} {negation}IN (SELECT document FROM document_metadata WHERE {fits})"
+
+    def _equal(self, read: Sequence[tuple[int, Value]]) -> Iterator[str]:
+        for kind in (NULL, BOOLEAN, NUMBER, TEXT, DATE):
+            if values := [value for its_kind, value in read if its_kind == kind]:
+                if kind == DATE:
+                    kind, values = INSTANT, [_instant(value) for value in values]
+                yield f"kind = {kind} AND value IN ({', '.join(map(self._parameter, values))})"
+
+    def _ordered(self, kind: int, value: Value, sign: str) -> str:
+        if kind == NUMBER:
+            return f"kind = {NUMBER} AND value {sign} {self._parameter(value)}"
+        if kind == TEXT:
+            return f"kind IN ({TEXT}, {DATE}) AND value {sign} {self._parameter(value)}"
+        return (
+            f"kind = {INSTANT} AND value {sign} {self._parameter(_instant(value))} "
+            f"OR kind = {TEXT} AND value {sign} {self._parameter(value)}"
+        )
+
+    def _glob(self, pattern: str) -> str:
+        parameter = self._parameter(sqlite_glob(pattern))
+        return f"kind IN ({TEXT}, {DATE}) AND value GLOB {parameter}"
+
+    def _check(self, key: str, kinds: Sequence[int]) -> None:
+        """Refuse a key that no document has, and values of kinds that it has not."""
+        if self._known is None:
+            return
+        if key not in self._kinds:
+            self._kinds[key] = self._known.kinds(key)
+        held = self._kinds[key]
+        if not held:
+            names = self._known.metadata_keys()
+            there = ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
+            raise ArgumentError(f"where: no document has the key {key!r}; there are {there}")
+        alike = {TEXT, DATE}
+        fitting = held | (alike if held & alike else set()) | {NULL}
+        if kinds and not fitting & set(kinds):
+            has = " and ".join(sorted({NAMES[kind] for kind in held if kind in NAMES}))
+            asked = " or ".join(sorted({NAMES[kind] for kind in kinds}))
+            raise ArgumentError(f"where: {key!r} holds {has}; it cannot be compared with {asked}")
+
+    def _parameter(self, value: Value) -> str:
+        if len(self.parameters) >= MOST_VALUES:
+            raise ArgumentError(f"where: more than {MOST_VALUES:,} values")
+        name = f"where{len(self.parameters)}"
+        self.parameters[name] = value
+        return f":{name}"
+
+
+def _readings(key: str, operand: Any) -> Iterator[tuple[int, Value]]:
+    """The kind and value of an operand; of one that was spelled on a command line, all that it reads as."""
+    match operand:
+        case Spelled():
+            yield from _readings(key, str(operand))
+            try:
+                parsed = json.loads(operand)
+            except (ValueError, RecursionError):
+                return
+            if isinstance(parsed, bool | int | float) and parsed == parsed:
+                yield from _readings(key, parsed)
+        case None:
+            yield NULL, 0
+        case bool():
+            yield BOOLEAN, int(operand)
+        case int() | float() if operand == operand:
+            yield NUMBER, number(operand)
+        case datetime.date():  # a datetime is one, too
+            yield from _readings(key, operand.isoformat())
+        case str():
+            text = _utf8(operand)
+            yield (TEXT if instant(text) is None else DATE), text
+        case _:
+            raise ArgumentError(f"where: {key!r} cannot be compared with {_shown(operand)}")
+
+
+def _instant(value: Value) -> int:
+    found = instant(str(value))
+    assert found is not None
+    return found
+
+
+def _utf8(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ArgumentError(f"where: {_shown(text)} is not UTF-8") from error
+    return text
+
+
+def _shown(value: Any) -> str:
+    shown = ascii(value)
+    return shown if len(shown) <= 80 else f"{shown[:79]}…"
+
+
+def sqlite_glob(pattern: str) -> str:
+    """A glob as SQLite's GLOB takes it: ``*``, ``?``, ``[abc]``, ``[!abc]``; a ``[`` without its ``]`` is a letter.
+
+    GLOB sees a text up to its first NUL, if it has one.
+
+    Raises:
+        ArgumentError: it is too long, or has a NUL itself.
+    """
+    if len(pattern) > MOST_GLOB_CHARACTERS or "\0" in pattern:
+        raise ArgumentError(f"where: a pattern of more than {MOST_GLOB_CHARACTERS} characters, or with a NUL")
+    parts = []
+    at = 0
+    while at < len(pattern):
+        end = -1
+        if pattern[at] == "[":
+            first = at + 1 + (pattern[at + 1 : at + 2] in ("!", "^"))
+            end = pattern.find("]", first + 1)  # a ] that comes first is one of the letters
+        if end > 0:
+            inside = pattern[at + 1 : end]
+            parts.append(f"[{'^' + inside[1:] if inside[0] in '!^' else inside}]")
+            at = end + 1
+        else:
+            parts.append("[[]" if pattern[at] == "[" else pattern[at])
+            at += 1
+    return "".join(parts)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxsearch.catalog.connection import Connection, translating
+from ctxsearch.catalog.connection import translating
+from ctxsearch.catalog.metadata import Metadata
 from ctxsearch.catalog.schema import HEADING_SEPARATOR, STORED, checksum
 from ctxsearch.errors import DamagedIndexError
 from ctxsearch.records import (
@@ -68,7 +69,7 @@ _DOCUMENT = (
 _CONTEXT = ("id", "document_id", '"start"', '"end"', "page", "tokens", "title", "headings", "text")
 
 
-class Rows(Connection):
+class Rows(Metadata):
     """Documents and what belongs to them, by row."""
 
     # Writing, between `begin` and `commit`
@@ -170,6 +171,7 @@ class Rows(Connection):
     def delete_document(self, document_id: int, generation: int) -> None:
         """Remove a document and all that belongs to it."""
         self._remove_contexts(document_id, generation)
+        self._drop_values(document_id)
         self._db.execute("DELETE FROM documents WHERE id = ?", [document_id])
 
     @translating
@@ -193,6 +195,8 @@ class Rows(Connection):
                 self._db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", [seq, table])
 
     def _put_document_row(self, row: dict[str, Any], generation: int) -> int:
+        self._drop_values(row["id"])
+        self._put_values(row["id"], row)
         row = {**row, "generation": generation, "checksum": checksum(*(row[name] for name in _DOCUMENT))}
         names = ", ".join(row)
         updates = ", ".join(f"{name} = excluded.{name}" for name in row if name != "id")

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ctxsearch.catalog.conditions import condition
-from ctxsearch.catalog.connection import Connection, translating
+from ctxsearch.catalog.connection import translating
+from ctxsearch.catalog.metadata import Metadata
 from ctxsearch.records import DocumentSummary, IntArray
 
 COLUMN_WEIGHTS = "2.0, 1.0, 1.0"
@@ -25,13 +26,13 @@ WALKED = 300_000
 _WORDS = re.compile(r"\w+")
 
 
-class Searching(Connection):
+class Searching(Metadata):
     """Questions that the catalog answers."""
 
     def documents(self, where: Mapping[str, Any] | None = None) -> Iterator[DocumentSummary]:
         """All documents, in the order of their ids."""
-        fits, parameters = condition(where)
         with self.translated():
+            fits, parameters = self._condition(where, "documents.id")
             rows = self._db.query(
                 "SELECT id, source, title, metadata, characters, ingested_at, "
                 "(SELECT count(*) FROM contexts WHERE document_id = documents.id) AS contexts "
@@ -52,12 +53,9 @@ class Searching(Connection):
     @translating
     def matching_contexts(self, where: Mapping[str, Any]) -> IntArray:
         """Ids, rising, of the contexts whose document's metadata fits."""
-        fits, parameters = condition(where)
-        rows = self._db.execute(
-            f"SELECT id FROM contexts WHERE document_id IN (SELECT id FROM documents WHERE {fits}) ORDER BY id",
-            parameters,
-        )
-        return np.fromiter((row[0] for row in rows), np.int64)
+        fits, parameters = self._condition(where, "document_id")
+        rows = self._db.execute(f"SELECT id FROM contexts WHERE {fits}", parameters)  # of the index by document alone
+        return np.sort(np.fromiter((row[0] for row in rows), np.int64))
 
     @translating
     def search_text(
@@ -75,23 +73,33 @@ class Searching(Connection):
             limit: most contexts to return.
             where: only documents with these metadata.
         """
+        fits, parameters = self._condition(where, "document_id")
         match, tells = self._match(words)
         if not match:
             return []
         score = f"-bm25(contexts_fts, {COLUMN_WEIGHTS})" if tells else "0.0"
         order = "ORDER BY score DESC, rowid" if tells else ""
-        fits, parameters = condition(where)
         filtered = ""
         if where:
-            filtered = (
-                f"AND rowid IN (SELECT id FROM contexts WHERE document_id IN (SELECT id FROM documents WHERE {fits}))"
-            )
+            filtered = f"AND EXISTS (SELECT 1 FROM contexts WHERE id = contexts_fts.rowid AND {fits})"
         rows = self._db.execute(
             f"SELECT rowid, {score} AS score FROM contexts_fts "
             f"WHERE contexts_fts MATCH :match {filtered} {order} LIMIT :limit",
             {**parameters, "match": match, "limit": limit},
         )
         return [(row[0], row[1]) for row in rows]
+
+    def _condition(self, where: Mapping[str, Any] | None, column: str) -> tuple[str, dict[str, Any]]:
+        """A condition as SQL over a column of document ids.
+
+        Raises:
+            ArgumentError: it asks for what no document has.
+        """
+        if not where:
+            return "1", {}
+        self._require_values()
+        empty = self._db.execute("SELECT NOT EXISTS (SELECT 1 FROM documents)").fetchone()[0]
+        return condition(where, column, None if empty else self)
 
     def _match(self, words: Sequence[str]) -> tuple[str, bool]:
         """An FTS5 expression, empty if no context can fit; and whether few enough fit to be scored."""

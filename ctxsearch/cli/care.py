@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import ctxsearch
-from ctxsearch.cli.common import DONE, FAILED, complain, conditions, index_option, json_option, opened
+from ctxsearch.cli.common import DONE, FAILED, complain, conditions, index_option, json_option, opened, where_option
 from ctxsearch.errors import ArgumentError
 
 
@@ -29,7 +29,7 @@ def status(index_path: str, as_json: bool) -> int:
 
 @click.command("list")
 @index_option
-@click.option("--where", multiple=True, metavar="K=V", help="Only documents with this metadata.")
+@where_option
 @json_option
 def list_(index_path: str, where: tuple[str, ...], as_json: bool) -> int:
     """The documents of an index."""

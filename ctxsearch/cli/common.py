@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,12 +12,16 @@ import click
 
 import ctxsearch
 from ctxsearch.errors import ArgumentError
+from ctxsearch.records import Spelled
 
 if TYPE_CHECKING:
     from ctxsearch.index import Index
 
 DONE, FAILED, WRONG_USAGE, SOME_FAILED = 0, 1, 2, 3
 DEFAULT_INDEX = "indexes/default"
+
+_OPERATORS = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte", "~": "$glob"}
+_CONDITION = re.compile(r"(\s*[^\s=!<>~][^=!<>~]*)(!=|>=|<=|[=<>~])(.*)", re.DOTALL)
 
 index_option = click.option(
     "--index",
@@ -26,6 +31,12 @@ index_option = click.option(
     show_default=True,
     metavar="DIR",
     help="The index folder ($CTXSEARCH_INDEX if that is set).",
+)
+where_option = click.option(
+    "--where",
+    multiple=True,
+    metavar="CONDITION",
+    help="Only documents whose metadata fit: K=V, K!=V, K>V, K>=V, K<V, K<=V or K~GLOB; several are joined by and.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 model_option = click.option("--model", metavar="NAME|DIR", help="The model; else the index's own, or the default.")
@@ -64,17 +75,16 @@ def pairs(values: Sequence[str], option: str) -> dict[str, str]:
 
 
 def conditions(values: Sequence[str]) -> dict[str, Any]:
-    """``--where`` arguments as a condition: a value that reads as a number or boolean fits either kind."""
-    import json
+    """``--where`` arguments as a condition, joined by and; a value is a text, and the number or truth it reads as.
 
-    conditions: dict[str, Any] = {}
-    for key, text in pairs(values, "--where").items():
-        alternatives: list[Any] = [text]
-        try:
-            parsed = json.loads(text)
-        except ValueError:
-            parsed = None
-        if parsed is not None and isinstance(parsed, bool | int | float):
-            alternatives.append(parsed)
-        conditions[key] = {"$in": alternatives}
-    return conditions
+    Raises:
+        ArgumentError: one has no operator or no key.
+    """
+    terms = []
+    for value in values:
+        found = _CONDITION.fullmatch(value)
+        if not found:
+            raise ArgumentError(f"--where {value!r}: expected KEY=VALUE, or != > >= < <= or ~ (GLOB) for the =")
+        key, operator, text = (part.strip() for part in found.groups())
+        terms.append({key: {_OPERATORS[operator]: Spelled(text)}})
+    return {"$and": terms} if terms else {}

@@ -19,6 +19,7 @@ from ctxsearch.cli.common import (
     opened,
     pairs,
     printable,
+    where_option,
 )
 from ctxsearch.errors import ArgumentError
 
@@ -90,9 +91,7 @@ def ingest(
     metavar="MODE",
     help="dense (by meaning), lexical (by words) or hybrid (both).",
 )
-@click.option(
-    "--where", multiple=True, metavar="K=V", help="Only documents with this metadata; several are joined by and."
-)
+@where_option
 @click.option("--min-score", type=float, metavar="P", help="Leave out hits that answer with a lower probability.")
 @json_option
 def query(

@@ -1,0 +1,202 @@
+"""The values of documents' metadata, a row each and indexed: what conditions are looked up in.
+
+A document's keys are ``source``, ``title`` and ``path`` (of the file it came from), and those of its metadata, which
+hide the three. A list has the values of its elements. The table is made at the first write to a catalog that has none;
+who only reads such a catalog makes one of his own, in memory, for as long as a snapshot lasts.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any, NamedTuple, TypeAlias
+
+from ctxsearch.catalog.connection import Connection, translating
+
+Value: TypeAlias = str | int | float
+
+NULL, BOOLEAN, NUMBER, TEXT, DATE, INSTANT, OTHER = range(7)
+"""Kinds of values. A text that reads as a date has two rows: its letters (DATE) and its point in time (INSTANT). OTHER
+is what cannot be compared: an object, an empty list, a list in a list."""
+
+NAMES = {NULL: "null", BOOLEAN: "true or false", NUMBER: "numbers", TEXT: "text", DATE: "dates", OTHER: "lists"}
+"""How a message calls what a key holds."""
+
+MOST_NAMED = 40
+"""Keys that a message lists."""
+
+TABLE = """
+CREATE TABLE {schema}.document_metadata (
+    key TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    value NOT NULL,
+    document INTEGER NOT NULL,
+    PRIMARY KEY (key, kind, value, document)
+) WITHOUT ROWID;
+"""
+
+_DATE = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ](?:[01]\d|2[0-3]):\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MICROSECOND = datetime.timedelta(microseconds=1)
+_INT64 = range(-(2**63), 2**63)
+
+_INSERT = "INSERT OR IGNORE INTO {schema}.document_metadata (document, key, kind, value) VALUES (?, ?, ?, ?)"
+_FACTS = "SELECT id, source, title, origin, metadata FROM documents"
+
+
+class Entry(NamedTuple):
+    """A value that a document has under a key."""
+
+    key: str
+    kind: int
+    value: Value
+
+
+def entries(source: str, title: str, origin: str, metadata: Mapping[str, Any]) -> set[Entry]:
+    """All that can be asked about a document; an empty title or origin is none."""
+    facts = {"source": source, "title": title, "path": PurePath(origin).as_posix() if origin else ""}
+    whole = {key: value for key, value in facts.items() if value} | dict(metadata)
+    return {Entry(key, *row) for key, value in whole.items() for row in _rows(value)}
+
+
+def _rows(value: Any) -> Iterator[tuple[int, Value]]:
+    if isinstance(value, list) and value:
+        for element in value:
+            yield from _scalar(element)
+    else:
+        yield from _scalar(value)
+
+
+def _scalar(value: Any) -> Iterator[tuple[int, Value]]:
+    match value:
+        case None:
+            yield NULL, 0
+        case bool():
+            yield BOOLEAN, int(value)
+        case int() | float() if value == value:
+            yield NUMBER, number(value)
+        case str():
+            point = instant(value)
+            if point is None:
+                yield TEXT, value
+            else:
+                yield DATE, value
+                yield INSTANT, point
+        case _:
+            yield OTHER, 0
+
+
+def number(value: int | float) -> int | float:
+    """A number as SQLite holds it: a whole number beyond 64 bits becomes a floating one, perhaps an infinite one."""
+    if isinstance(value, float) or value in _INT64:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def instant(text: str) -> int | None:
+    """The point in time that a text says in ISO 8601, as microseconds since 1970; None for any other text.
+
+    A date is its first moment; a time without a zone is in UTC.
+    """
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        said = datetime.datetime.fromisoformat(text)
+    except ValueError:  # the 31st of June
+        return None
+    return ((said if said.tzinfo else said.replace(tzinfo=datetime.UTC)) - _EPOCH) // _MICROSECOND
+
+
+class Metadata(Connection):
+    """The table of values, kept in step with the documents."""
+
+    def begin(self, *, advance: bool = True) -> int:
+        generation = super().begin(advance=advance)
+        with self.translated():
+            if not self._has_table("main"):
+                self._fill_values("main")
+        return generation
+
+    def _put_values(self, document_id: int, row: Mapping[str, Any]) -> None:
+        """Add a document's values; those it had are dropped before."""
+        facts = (document_id, row["source"], row["title"], row["origin"], row["metadata"])
+        self._db.conn.executemany(_INSERT.format(schema="main"), ((document_id, *entry) for entry in _entries(facts)))
+
+    def _drop_values(self, document_id: int) -> None:
+        """Remove a document's values, found by what its row says."""
+        row = self._db.execute(f"{_FACTS} WHERE id = ?", [document_id]).fetchone()
+        if row is not None:
+            self._db.conn.executemany(
+                "DELETE FROM document_metadata WHERE document = ? AND key = ? AND kind = ? AND value = ?",
+                ((document_id, *entry) for entry in _entries(row)),
+            )
+
+    def _require_values(self) -> None:
+        """For who reads: the table that the catalog has, else one in memory."""
+        if not (self._has_table("main") or self._has_table("temp")):
+            self._fill_values("temp")
+
+    def _has_table(self, schema: str) -> bool:
+        query = f"SELECT 1 FROM {schema}.sqlite_master WHERE name = 'document_metadata'"
+        return self._db.execute(query).fetchone() is not None
+
+    def _fill_values(self, schema: str) -> None:
+        self._db.execute(TABLE.format(schema=schema))
+        self._db.conn.executemany(
+            _INSERT.format(schema=schema),
+            ((row[0], *entry) for row in self._db.execute(_FACTS).fetchall() for entry in _entries(row)),
+        )
+
+    @translating
+    def kinds(self, key: str) -> set[int]:
+        """Kinds of the values that documents have under a key; none for a key that no document has."""
+        held = "SELECT EXISTS (SELECT 1 FROM document_metadata WHERE key = ? AND kind = ?)"
+        return {kind for kind in NAMES if self._db.execute(held, [key, kind]).fetchone()[0]}
+
+    @translating
+    def metadata_keys(self) -> list[str]:
+        """The first keys that documents have, by name; one more than a message lists, if there are more."""
+        found: list[str] = []
+        at = None
+        while len(found) <= MOST_NAMED:
+            beyond = "" if at is None else "WHERE key > ?"
+            query = f"SELECT min(key) FROM document_metadata {beyond}"
+            (at,) = self._db.execute(query, [] if at is None else [at]).fetchone()
+            if at is None:
+                break
+            found.append(at)
+        return found
+
+    def check_values(self) -> Iterator[str]:
+        """Compare the table with the documents; a catalog that has none yet lacks nothing."""
+        if not self._has_table("main"):
+            return
+        there = self._db.execute("SELECT count(*) FROM main.document_metadata").fetchone()[0]
+        held = "SELECT 1 FROM main.document_metadata WHERE document = ? AND key = ? AND kind = ? AND value = ?"
+        wanted = 0
+        for row in self._db.execute(_FACTS).fetchall():
+            for entry in _entries(row):
+                wanted += 1
+                if not self._db.execute(held, [row[0], *entry]).fetchone():
+                    yield f"the metadata of document {row[0]} cannot be filtered by {entry.key!r}"
+                    return
+        if wanted != there:
+            yield f"{there} values of metadata can be filtered by, the documents have {wanted}"
+
+
+def _entries(row: Any) -> set[Entry]:
+    _, source, title, origin, metadata = row
+    try:
+        said = json.loads(metadata)
+    except (ValueError, RecursionError):  # a damaged row, which other checks tell of
+        said = {}
+    return entries(source, title, origin, said if isinstance(said, dict) else {})
