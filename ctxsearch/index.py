@@ -19,6 +19,7 @@ from ctxsearch.records import (
     Answer,
     Document,
     DocumentSummary,
+    FailedSource,
     ImportReport,
     IndexStatus,
     IngestReport,
@@ -127,6 +128,7 @@ class Index:
         ignore: bool = True,
         metadata: Mapping[str, Any] | None = None,
         prune: bool = False,
+        retry: bool = False,
         on_progress: ProgressListener | None = None,
     ) -> IngestReport:
         """Add and update documents from files and folders; what is unchanged is skipped.
@@ -137,6 +139,7 @@ class Index:
             ignore: leave out what ``.gitignore`` and ``.ctxignore`` name.
             metadata: added to every document's own.
             prune: remove documents that are gone from the paths.
+            retry: try again files that failed before and did not change since.
             on_progress: told after each commit.
 
         Returns:
@@ -158,7 +161,50 @@ class Index:
             ignore=ignore,
             metadata=metadata,
             prune=prune,
+            retry=retry,
             on_progress=on_progress,
+        )
+
+    def watch(
+        self,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        stop: threading.Event,
+        glob: str | None = None,
+        ignore: bool = True,
+        metadata: Mapping[str, Any] | None = None,
+        prune: bool = False,
+        retry: bool = False,
+        on_progress: ProgressListener | None = None,
+        on_problem: Callable[[str], None] = lambda problem: None,
+    ) -> Iterator[IngestReport]:
+        """Ingest files and folders, and then what changes in them; yields a report for each round of changes.
+
+        A file that was renamed is embedded no second time. Others may query and write between the rounds.
+
+        Args:
+            stop: ends it when set, after the round that it is in.
+            on_problem: told in a line what keeps it from working as it should.
+
+            The others are those of `ingest`.
+        """
+        from ctxsearch.watch import watch
+
+        self._require_writable()
+        several = [paths] if isinstance(paths, str | os.PathLike) else paths
+        return watch(
+            self._store,
+            self._get_encoder,
+            str(self.path),
+            [os.fspath(path) for path in several],
+            stop=stop,
+            glob=glob,
+            ignore=ignore,
+            metadata=metadata,
+            prune=prune,
+            retry=retry,
+            on_progress=on_progress,
+            on_problem=on_problem,
         )
 
     def add(self, documents: Iterable[Document]) -> IngestReport:
@@ -203,7 +249,9 @@ class Index:
             question: plain text. By meaning, its first 32 tokens count; `Answer.truncated` says if there were more.
             k: most hits.
             mode: ``hybrid``, ``dense`` (by meaning) or ``lexical`` (by words).
-            where: only documents with these metadata, as in ``{"team": "ops"}``.
+            where: only documents whose metadata fit, as in ``{"team": "ops"}`` or ``{"size": {"$gt": 1000}}``; the
+                operators are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $glob, and $and and $or join conditions.
+                ``source``, ``title`` and ``path`` are keys of every document.
             min_score: leaves out hits whose `Hit.score`, the probability that they answer, is less; 0 to 1.
 
         Raises:
@@ -244,6 +292,11 @@ class Index:
         with self._store.snapshot() as snapshot:
             return list(snapshot.documents(where))
 
+    def failures(self) -> list[FailedSource]:
+        """Sources that could not be read, by the path of their file, until they change, succeed or are gone."""
+        with self._store.snapshot() as snapshot:
+            return snapshot.failures()
+
     def text(self, *, source: str | os.PathLike[str] | None = None, document_id: int | None = None) -> str:
         """A document's text, letter for letter: what offsets of hits point into.
 
@@ -267,6 +320,7 @@ class Index:
             documents, contexts, sentences = snapshot.counts()
             held = snapshot.contexts_with_vectors()
             generation = snapshot.generation
+            failed = len(snapshot.failures())
         problems = []
         if held != contexts:
             problems.append(f"the catalog has {contexts} contexts, the vector index {held}")
@@ -287,6 +341,7 @@ class Index:
             passport=self._store.passport.to_dict(),
             healthy=not problems,
             problems=tuple(problems),
+            failed=failed,
         )
 
     def verify(self) -> list[str]:

@@ -7,10 +7,9 @@ embedded the next is read and cut and the one before is written. What is reporte
 from __future__ import annotations
 
 import hashlib
-import json
-import re
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
@@ -18,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxsearch import canaries, contexts, readers
+from ctxsearch.admission import differs_in_facts, hash_content, unusable
 from ctxsearch.errors import SourceError
-from ctxsearch.records import Context, Document, DocumentCounts, Embeddings, Failure, IngestReport
+from ctxsearch.history import History
+from ctxsearch.records import Context, Document, DocumentCounts, Embeddings, Failure, IngestReport, KnownDocument
 from ctxsearch.store import Store, Writer
 
 if TYPE_CHECKING:
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 
 CONTEXTS_PER_WINDOW = 512
 """Contexts that are sorted by length and embedded together, and at most so many more are in memory before and after."""
-
-UNBROKEN_CHARACTERS = 1000
-"""A run of so many characters without a space is no word of any script that a WordPiece model reads."""
-
-_UNBROKEN = re.compile(rf"[^\s⺀-￿]{{{UNBROKEN_CHARACTERS},}}")  # scripts from U+2E80 on write without spaces
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +55,7 @@ def ingest_paths(
     ignore: bool = True,
     metadata: Mapping[str, Any] | None = None,
     prune: bool = False,
+    retry: bool = False,
     on_progress: ProgressListener | None = None,
 ) -> IngestReport:
     """Add and update what the paths lead to.
@@ -73,21 +69,57 @@ def ingest_paths(
         ignore: leave out what ``.gitignore`` and ``.ctxignore`` name.
         metadata: added to that of every document.
         prune: remove documents whose file is gone from the folders among the paths, and records gone from their file.
+        retry: try again what failed before and did not change since.
         on_progress: told after each commit.
 
     Returns:
         What was done. Sources that could not be read are in it; they stop nothing.
     """
-    sources = readers.find([path for path in paths if path != readers.STANDARD_INPUT], glob, ignore)
+    named = [path for path in paths if path != readers.STANDARD_INPUT]
+    sources = readers.find(named, glob, ignore)
+    found = {str(file.origin) for file in sources.files}
+    covers = coverage(sources, named, glob)
+
+    def is_gone(origin: str) -> bool:
+        return origin not in found and covers(origin)
+
     with store.writer() as writer:
-        run = _Run(writer, encoder, dict(metadata or {}), sources.bytes, on_progress)
-        for missing in sources.missing:
-            run.fail(missing.source, missing.reason)
-        run.skipped.extend(Failure(*skip) for skip in sources.skipped)
-        with readers.Worker() as worker:
-            run.take(_read(sources, readers.STANDARD_INPUT in paths, run, worker))
+        gone = filter(is_gone, dict.fromkeys(origin for _, _, origin in writer.origins())) if prune else ()
+        history = History(writer, gone, retry=retry)
+        run = _Run(writer, encoder, dict(metadata or {}), sources.bytes, on_progress, history)
+        run.read(sources, standard_input=readers.STANDARD_INPUT in paths)
         if prune:
-            _prune(run, sources, [path for path in paths if path != readers.STANDARD_INPUT], glob)
+            run.prune((held for held in list(writer.origins()) if covers(held[2])), is_gone)
+        history.keep(sources.files, is_gone)
+        return run.report(index_name)
+
+
+def ingest_changes(
+    store: Store,
+    encoder: Callable[[], Encoder],
+    index_name: str,
+    sources: readers.Sources,
+    gone: Collection[str],
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    prune: bool = False,
+) -> IngestReport:
+    """Take in what has changed since the paths were ingested.
+
+    Args:
+        sources: files that are new or changed.
+        gone: origins whose files are no more. A document of one that comes again in the sources is moved there.
+        prune: remove the other documents of those, and records gone from their file.
+    """
+    with store.writer() as writer:
+        history = History(writer, gone, retry=False)
+        run = _Run(writer, encoder, dict(metadata or {}), sources.bytes, None, history)
+        run.read(sources)
+        if prune:
+            origins = [*gone, *(str(file.origin) for file in sources.files)]
+            held = ((one.document_id, one.key, one.origin) for o in origins for one in writer.documents_of(o))
+            run.prune(list(held), gone.__contains__)
+        history.keep(sources.files, gone.__contains__)
         return run.report(index_name)
 
 
@@ -96,7 +128,7 @@ def ingest_documents(
 ) -> IngestReport:
     """Add and update documents that were made elsewhere; as `ingest_paths` otherwise."""
     with store.writer() as writer:
-        run = _Run(writer, encoder, {}, 0, None)
+        run = _Run(writer, encoder, {}, 0, None, None)
         run.take(documents)
         return run.report(index_name)
 
@@ -134,6 +166,7 @@ class _Run:
         metadata: dict[str, Any],
         bytes_total: int,
         on_progress: ProgressListener | None,
+        history: History | None,
     ) -> None:
         self.writer = writer
         self.failures: list[Failure] = []
@@ -144,20 +177,54 @@ class _Run:
         """Short hash of each key met -> short hash of its content."""
         self.bytes_read = 0
         self._get_encoder = canaries.guarded(writer, encoder)
+        self._history = history
         self._metadata = metadata
         self._bytes_total = bytes_total
         self._on_progress = on_progress
         self._started = time.perf_counter()
         self._put = self._committed = _Tally()
-        self._unchanged = self._deleted = 0
+        self._unchanged = self._deleted = self._restated = self._moved = 0
         self._document_id = 0
         self._source = ""
 
-    def fail(self, source: str, reason: str, origin: str = "") -> None:
-        """Note a source that did not go in."""
-        self.failures.append(Failure(source, reason))
+    def fail(self, source: str, reason: str, origin: str = "", *, whole: bool = True) -> None:
+        """Note a source that did not go in; the whole of its file, or a part."""
+        failure = Failure(source, reason)
+        self.failures.append(failure)
         if origin:
             self.incomplete.add(origin)
+            if self._history:
+                self._history.note(failure, origin, whole=whole)
+
+    def read(self, sources: readers.Sources, *, standard_input: bool = False) -> None:
+        """Take in what sources lead to."""
+        for missing in sources.missing:
+            there = os.path.lexists(missing.source)  # a name that leads nowhere is not kept as a failure
+            self.fail(missing.source, missing.reason, str(Path(missing.source).absolute()) if there else "")
+        self.skipped.extend(Failure(*skip) for skip in sources.skipped)
+        with readers.Worker() as worker:
+            self.take(_read(sources, standard_input, self, worker))
+
+    def failed_before(self, file: readers.File) -> bool:
+        """Whether a file failed and is as it was then; notes that it is in the way still."""
+        failure = self._history.failure(file) if self._history else None
+        if failure is None:
+            return False
+        self.fail(*failure, str(file.origin))
+        self.bytes_read += file.size
+        return True
+
+    def prune(self, held: Iterable[tuple[int, str, str]], is_gone: Callable[[str], bool]) -> None:
+        """Delete the documents whose file is gone, and those gone from a file that was read whole.
+
+        Args:
+            held: id, key and origin of the documents that are to be looked at.
+            is_gone: whether the file of an origin is gone.
+        """
+        for document_id, key, origin in held:
+            if _short(key) not in self.seen and (is_gone(origin) or origin not in self.incomplete):
+                self.writer.delete_document(document_id)
+                self._deleted += 1
 
     def take(self, documents: Iterable[Document]) -> None:
         """Embed and write documents: one window is written and the next prepared while another is embedded."""
@@ -177,11 +244,6 @@ class _Run:
                 raise
         self._tell()
 
-    def delete(self, document_id: int) -> None:
-        """Remove a document that is gone."""
-        self.writer.delete_document(document_id)
-        self._deleted += 1
-
     def report(self, index_name: str) -> IngestReport:
         """Commit what is left and say what was done."""
         generation = self.writer.commit()
@@ -190,10 +252,11 @@ class _Run:
             generation=generation,
             documents=DocumentCounts(
                 added=self._committed.added,
-                updated=self._committed.updated,
+                updated=self._committed.updated + self._restated,
                 unchanged=self._unchanged,
                 deleted=self._deleted,
                 failed=len(self.failures),
+                moved=self._moved,
             ),
             contexts=self._committed.contexts,
             sentences=self._committed.sentences,
@@ -201,6 +264,7 @@ class _Run:
             seconds=time.perf_counter() - self._started,
             failures=tuple(self.failures),
             skipped=tuple(self.skipped),
+            failed_before=frozenset(self._history.before if self._history else ()),
         )
 
     def _windows(self, documents: Iterable[Document]) -> Iterator[list[_Part]]:
@@ -228,27 +292,55 @@ class _Run:
     def _admit(self, document: Document) -> _Part | None:
         """Decide what becomes of a document: the first part of it, or None if there is nothing to do."""
         if reason := unusable(document):
-            self.fail(document.source, reason, document.origin)
+            self.fail(document.source, reason, document.origin, whole=not document.is_record)
             return None
         if self._metadata:
             document = replace(document, metadata={**document.metadata, **self._metadata})
         try:
             content_hash = hash_content(document)
         except (TypeError, ValueError):
-            self.fail(document.source, "its metadata cannot be written as JSON", document.origin)
+            why = "its metadata cannot be written as JSON"
+            self.fail(document.source, why, document.origin, whole=not document.is_record)
             return None
         key, short = _short(document.key), _short(content_hash)
         if self.seen.get(key, short) != short:
-            self.fail(document.source, "came a second time in this run, with other content", document.origin)
+            why = "came a second time in this run, with other content"
+            self.fail(document.source, why, document.origin, whole=not document.is_record)
             return None
         repeated = key in self.seen
         self.seen[key] = short
-        known = self.writer.content_hash(document.key)
-        if repeated or known == content_hash:
+        known = None if repeated else self.writer.known(document.key)
+        if repeated or (known and known.content_hash == content_hash):
+            if known and (known.origin, known.metadata.get(readers.MODIFIED)) != (
+                document.origin,
+                document.metadata.get(readers.MODIFIED),
+            ):
+                self.writer.put_facts(known.document_id, document, content_hash)
             self._unchanged += 1
             self._tell()
             return None
+        if self._restate(document, content_hash, known):
+            self._tell()
+            return None
         return _Part(document, content_hash, updates=known is not None, first=True)
+
+    def _restate(self, document: Document, content_hash: str, known: KnownDocument | None) -> bool:
+        """Give a document that is in the store its new name, title or metadata, if that is all that is new."""
+        gone = self._history.documents_gone(len(document.text)) if self._history else ()
+        for other in (*([known] if known else []), *gone):
+            if not differs_in_facts(document, other):
+                continue
+            if other is known:
+                self._restated += 1
+            else:
+                if known:
+                    self.writer.delete_document(known.document_id)
+                if self._history:
+                    self._history.moved(other)
+                self._moved += 1
+            self.writer.put_facts(other.document_id, document, content_hash)
+            return True
+        return False
 
     def _write(self, window: list[_Part], future: Future[Embeddings]) -> None:
         embeddings = future.result()
@@ -283,37 +375,6 @@ class _Run:
             )
 
 
-def unusable(document: Document) -> str | None:
-    """Why a text cannot be searched, in a user's words; None if it can."""
-    text = document.text
-    if not text.strip():
-        return "has no text"
-    if found := _SURROGATE.search(text):
-        return f"has half a character (an unpaired surrogate) at character {found.start()}"
-    unbroken = sum(len(match.group()) for match in _UNBROKEN.finditer(text))
-    if 2 * unbroken > len(text):
-        return f"has no words: {unbroken:,} of its {len(text):,} characters stand in runs without a space"
-    if not document.source.strip():
-        return "has no source to name it by"
-    if _SURROGATE.search(document.source + document.origin):
-        return "has a name that is not UTF-8; rename it"
-    return None
-
-
-def hash_content(document: Document) -> str:
-    """SHA-256 over all of a document that reaches the index, but for the time when its file was written: a file that
-    was touched holds what it held.
-
-    Raises:
-        TypeError, ValueError: the metadata is not JSON.
-    """
-    headings = [[heading.start, heading.level, heading.title] for heading in document.headings]
-    metadata = {key: value for key, value in document.metadata.items() if key != readers.MODIFIED}
-    parts: list[Any] = [document.title, metadata, headings, *([document.pages] if document.pages else [])]
-    rest = json.dumps(parts, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(f"{rest}\0{document.text}".encode()).hexdigest()
-
-
 def _short(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
@@ -325,7 +386,8 @@ def _read(sources: readers.Sources, standard_input: bool, run: _Run, worker: rea
             yield readers.read_standard_input()
         except SourceError as error:
             run.fail(error.source, error.reason)
-    for file, items in readers.read_each(sources.files, worker):
+    files = (file for file in sources.files if not run.failed_before(file))
+    for file, items in readers.read_each(files, worker):
         read_before = run.bytes_read
         for item in items:
             if isinstance(item, Document):
@@ -333,28 +395,25 @@ def _read(sources: readers.Sources, standard_input: bool, run: _Run, worker: rea
                     run.bytes_read = min(run.bytes_read + len(item.text), read_before + file.size)
                 yield item
             elif isinstance(item, SourceError):
-                run.fail(item.source, item.reason, str(file.origin))
+                run.fail(item.source, item.reason, str(file.origin), whole=item.source == file.source)
             else:
                 run.skipped.append(Failure(*item))
         run.bytes_read = read_before + file.size
 
 
-def _prune(run: _Run, sources: readers.Sources, paths: Sequence[str], glob: str | None) -> None:
-    """Delete documents that came from below the paths and are there no more.
+def coverage(sources: readers.Sources, paths: Sequence[str], glob: str | None) -> Callable[[str], bool]:
+    """Whether a file of an origin would have been met on the paths, were it there.
 
-    Not touched: what is below a path that cannot be read now, and records of a file that could not be read whole.
+    What is below a path that cannot be read now would not.
     """
-    unread = [Path(missing.source).resolve() for missing in sources.missing]
-    roots = [Path(path).resolve() for path in paths if Path(path).exists()]
-    found = {str(file.origin) for file in sources.files}
-    for document_id, key, origin in list(run.writer.origins()):
+    unread = [Path(os.path.realpath(one.source)) for one in sources.missing if os.path.lexists(one.source)]
+    roots = [Path(os.path.realpath(path)) for path in paths if os.path.exists(path)]
+
+    def covers(origin: str) -> bool:
         path = Path(origin)
         root = next((root for root in roots if path == root or root in path.parents), None)
         if root is None or any(part == path or part in path.parents for part in unread):
-            continue
-        if glob and path != root and not (fnmatch(path.name, glob) or fnmatch(path.relative_to(root).as_posix(), glob)):
-            continue
-        gone = origin not in found
-        gone_from_file = origin not in run.incomplete and _short(key) not in run.seen
-        if gone or gone_from_file:
-            run.delete(document_id)
+            return False
+        return not glob or path == root or fnmatch(path.name, glob) or fnmatch(path.relative_to(root).as_posix(), glob)
+
+    return covers

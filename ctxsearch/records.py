@@ -275,6 +275,33 @@ class Failure(NamedTuple):
     error: str
 
 
+class FailedSource(NamedTuple):
+    """A failure as an index keeps it, until the file changes or is gone."""
+
+    source: str
+    """As the user spelled it; of a record, with its place in the file."""
+    error: str
+    origin: str
+    """The absolute path of the file."""
+    signature: str
+    """What the file looked like when it failed; empty where that cannot be told, and it is tried again each time."""
+    failed_at: str
+    """UTC, ISO 8601."""
+
+
+class KnownDocument(NamedTuple):
+    """What a store knows of a document without its text."""
+
+    document_id: int
+    key: str
+    source: str
+    origin: str
+    title: str
+    metadata: Mapping[str, Any]
+    content_hash: str
+    characters: int
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentCounts:
     """What an ingest did to documents."""
@@ -284,6 +311,8 @@ class DocumentCounts:
     unchanged: int = 0
     deleted: int = 0
     failed: int = 0
+    moved: int = 0
+    """Documents whose file was renamed; nothing was embedded for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +329,8 @@ class IngestReport:
     failures: tuple[Failure, ...] = ()
     skipped: tuple[Failure, ...] = ()
     """Files met in a folder that are of no kind that can be read. No failures, but not passed over in silence."""
+    failed_before: frozenset[Failure] = frozenset()
+    """Those of the failures that the index knew, of files that did not change since; they were not tried again."""
 
     @property
     def contexts_per_second(self) -> float:
@@ -324,6 +355,8 @@ class IndexStatus:
     passport: Mapping[str, Any]
     healthy: bool
     problems: tuple[str, ...] = ()
+    failed: int = 0
+    """Sources that could not be read; `Index.failures` has them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,13 @@ HOUSE = (
     "vectors",
     "store",
     "canaries",
+    "admission",
+    "history",
     "evidence",
     "fusion",
     "calibration",
     "ingest",
+    "watch",
     "exchange",
     "reembed",
     "query",
@@ -48,6 +51,7 @@ ONE_ROOM = {
     "faiss": "vectors",
     "sqlite_utils": "catalog",
     "sqlite3": "catalog",
+    "watchfiles": "watch",
 }
 
 

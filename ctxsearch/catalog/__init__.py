@@ -4,6 +4,7 @@
     schema.py       the tables, and making an empty catalog
     rows.py         documents and what belongs to them, row by row, each with its checksum
     searching.py    finding contexts by words, documents by metadata
+    failures.py     sources that could not be read
     metadata.py     the values of documents' metadata, indexed
     conditions.py   conditions on metadata as SQL
     care.py         checking all of it, copying it, reading what is left of a damaged one

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ctxsearch.catalog.connection import APPLICATION_ID, translating
+from ctxsearch.catalog.failures import Failures
 from ctxsearch.catalog.rows import Rows
 from ctxsearch.catalog.schema import FULL_TEXT_TOKENIZER
 from ctxsearch.errors import DamagedIndexError, StoreError
 from ctxsearch.layout import FORMAT_VERSION, check_seal
-from ctxsearch.records import WholeDocument
+from ctxsearch.records import FailedSource, WholeDocument
 
 ROWS_PER_READ = 256
 """Rows that are read at a time from a table that may be damaged, before they are tried one by one."""
@@ -38,7 +39,7 @@ class _Troubles:
     met: bool = False
 
 
-class Care(Rows):
+class Care(Rows, Failures):
     """Checks and copies."""
 
     def check(self, dim: int) -> Iterator[str]:
@@ -241,8 +242,14 @@ class Care(Rows):
     # Filling a new one
 
     @translating
-    def fill(self, documents: Iterable[WholeDocument], generation: int, sequences: Mapping[str, int]) -> None:
-        """Take in the documents of another catalog with the ids that they had, in a file that nobody knows yet.
+    def fill(
+        self,
+        documents: Iterable[WholeDocument],
+        generation: int,
+        sequences: Mapping[str, int],
+        failures: Iterable[FailedSource],
+    ) -> None:
+        """Take in what another catalog has, documents with the ids that they had, in a file that nobody knows yet.
 
         There is no log meanwhile, and nothing is durable before the caller syncs the file.
         """
@@ -252,6 +259,7 @@ class Care(Rows):
         for document in documents:
             self.put_whole(document, generation)
         self.raise_sequences(sequences)
+        self.put_failures((), failures)
         self._db.execute("INSERT INTO contexts_fts (contexts_fts) VALUES ('optimize')")
         self._db.execute("COMMIT")
         self._db.execute("VACUUM")

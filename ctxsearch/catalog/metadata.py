@@ -129,16 +129,16 @@ class Metadata(Connection):
     def _put_values(self, document_id: int, row: Mapping[str, Any]) -> None:
         """Add a document's values; those it had are dropped before."""
         facts = (document_id, row["source"], row["title"], row["origin"], row["metadata"])
-        self._db.conn.executemany(_INSERT.format(schema="main"), ((document_id, *entry) for entry in _entries(facts)))
+        for entry in _entries(facts):
+            self._db.execute(_INSERT.format(schema="main"), [document_id, *entry])
 
     def _drop_values(self, document_id: int) -> None:
         """Remove a document's values, found by what its row says."""
         row = self._db.execute(f"{_FACTS} WHERE id = ?", [document_id]).fetchone()
         if row is not None:
-            self._db.conn.executemany(
-                "DELETE FROM document_metadata WHERE document = ? AND key = ? AND kind = ? AND value = ?",
-                ((document_id, *entry) for entry in _entries(row)),
-            )
+            delete = "DELETE FROM document_metadata WHERE document = ? AND key = ? AND kind = ? AND value = ?"
+            for entry in _entries(row):
+                self._db.execute(delete, [document_id, *entry])
 
     def _require_values(self) -> None:
         """For who reads: the table that the catalog has, else one in memory."""
@@ -151,10 +151,9 @@ class Metadata(Connection):
 
     def _fill_values(self, schema: str) -> None:
         self._db.execute(TABLE.format(schema=schema))
-        self._db.conn.executemany(
-            _INSERT.format(schema=schema),
-            ((row[0], *entry) for row in self._db.execute(_FACTS).fetchall() for entry in _entries(row)),
-        )
+        for row in self._db.execute(_FACTS).fetchall():
+            for entry in _entries(row):
+                self._db.execute(_INSERT.format(schema=schema), [row[0], *entry])
 
     @translating
     def kinds(self, key: str) -> set[int]:

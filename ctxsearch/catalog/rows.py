@@ -22,6 +22,7 @@ from ctxsearch.records import (
     FloatArray,
     Heading,
     IntArray,
+    KnownDocument,
     Sentence,
     WholeContext,
     WholeDocument,
@@ -66,6 +67,7 @@ _DOCUMENT = (
     "headings",
     "ingested_at",
 )
+_KNOWN = ("id", "key", "source", "origin", "title", "metadata", "content_hash", "characters")
 _CONTEXT = ("id", "document_id", '"start"', '"end"', "page", "tokens", "title", "headings", "text")
 
 
@@ -168,6 +170,45 @@ class Rows(Metadata):
         return document_id
 
     @translating
+    def put_facts(self, document_id: int, document: Document, content_hash: str, generation: int) -> None:
+        """Give a document another name, title or metadata; its text, headings and pages are what they were."""
+        title, headings, characters = self._db.execute(
+            "SELECT title, headings, characters FROM documents WHERE id = ?", [document_id]
+        ).fetchone()
+        if title != document.title:
+            self._put_title(document_id, document.title)
+        self._put_document_row(
+            {
+                "id": document_id,
+                "key": document.key,
+                "source": document.source,
+                "origin": document.origin,
+                "title": document.title,
+                "metadata": json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True),
+                "content_hash": content_hash,
+                "characters": characters,
+                "headings": headings,
+                "ingested_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
+            generation,
+        )
+
+    def _put_title(self, document_id: int, title: str) -> None:
+        """Write the title anew that contexts have for full text search."""
+        query = f"SELECT {', '.join(_CONTEXT)}, checksum FROM contexts WHERE document_id = ?"
+        rows = self._db.execute(query, [document_id]).fetchall()
+        spans = self._spans([row[0] for row in rows])
+        at = _CONTEXT.index("title")
+        for *row, expected in rows:
+            sentences = tuple(spans.get(row[0], ()))
+            if expected != checksum(*row, sentences):
+                raise self._damaged("context", row[0])
+            row[at] = title
+            self._db.execute(
+                "UPDATE contexts SET title = ?, checksum = ? WHERE id = ?", [title, checksum(*row, sentences), row[0]]
+            )
+
+    @translating
     def delete_document(self, document_id: int, generation: int) -> None:
         """Remove a document and all that belongs to it."""
         self._remove_contexts(document_id, generation)
@@ -254,6 +295,18 @@ class Rows(Metadata):
         """Hash of the document's content, or None for an unknown key."""
         row = self._db.execute("SELECT content_hash FROM documents WHERE key = ?", [key]).fetchone()
         return row[0] if row else None
+
+    @translating
+    def known(self, key: str) -> KnownDocument | None:
+        """What is known of the document of a key."""
+        row = self._db.execute(f"SELECT {', '.join(_KNOWN)} FROM documents WHERE key = ?", [key]).fetchone()
+        return _known(row) if row else None
+
+    @translating
+    def documents_of(self, origin: str) -> list[KnownDocument]:
+        """What is known of the documents that were read from a file, ids rising."""
+        query = f"SELECT {', '.join(_KNOWN)} FROM documents WHERE origin = ? ORDER BY id"
+        return [_known(row) for row in self._db.execute(query, [origin])]
 
     @translating
     def find_documents(self, name: str) -> list[int]:
@@ -446,6 +499,14 @@ class Rows(Metadata):
 
     def _damaged(self, what: str, row_id: int) -> DamagedIndexError:
         return self.damage(f"{what} {row_id} is damaged")
+
+
+def _known(row: Sequence[Any]) -> KnownDocument:
+    try:
+        metadata = json.loads(row[_KNOWN.index("metadata")])
+    except (ValueError, RecursionError):  # damaged: then it is not what any document has
+        metadata = {}
+    return KnownDocument(*row)._replace(metadata=metadata)
 
 
 def _vector_checksum(context_id: int, data: bytes) -> int:

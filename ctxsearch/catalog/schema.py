@@ -7,6 +7,7 @@
     sentences   a row a sentence: its span
     vectors     a row a context: float16 rows of its embedding and those of its sentences, one after another
     removed     contexts deleted since generation n, so that the vector index can follow
+    failures    a row a source that could not be read; see failures.py
     document_metadata  a row a value of a document's metadata, for conditions; see metadata.py
     contexts_fts  FTS5 over contexts, kept in step by triggers
 
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 import sqlite_utils
 
-from ctxsearch.catalog import metadata
+from ctxsearch.catalog import failures, metadata
 from ctxsearch.catalog.connection import APPLICATION_ID
 from ctxsearch.errors import StoreError
 from ctxsearch.layout import FORMAT_VERSION, sync_file, sync_folder
@@ -105,7 +106,7 @@ def make(path: Path, facts: Mapping[str, Any]) -> None:
         connection = sqlite3.connect(path, isolation_level=None)
         db = sqlite_utils.Database(connection, execute_plugins=False)
         try:
-            db.executescript(_SCHEMA + metadata.TABLE.format(schema="main"))
+            db.executescript(_SCHEMA + failures.TABLE + metadata.TABLE.format(schema="main"))
             db.table("contexts").enable_fts(
                 ["title", "headings", "text"], tokenize=FULL_TEXT_TOKENIZER, create_triggers=True
             )

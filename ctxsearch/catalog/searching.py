@@ -29,6 +29,9 @@ _WORDS = re.compile(r"\w+")
 class Searching(Metadata):
     """Questions that the catalog answers."""
 
+    _matching: tuple[tuple[int, str, str], IntArray] | None = None
+    """What `matching_contexts` found last: people filter by the same again and again."""
+
     def documents(self, where: Mapping[str, Any] | None = None) -> Iterator[DocumentSummary]:
         """All documents, in the order of their ids."""
         with self.translated():
@@ -52,10 +55,17 @@ class Searching(Metadata):
 
     @translating
     def matching_contexts(self, where: Mapping[str, Any]) -> IntArray:
-        """Ids, rising, of the contexts whose document's metadata fits."""
+        """Ids, rising, of the contexts whose document's metadata fits; not to be changed."""
         fits, parameters = self._condition(where, "document_id")
-        rows = self._db.execute(f"SELECT id FROM contexts WHERE {fits}", parameters)  # of the index by document alone
-        return np.sort(np.fromiter((row[0] for row in rows), np.int64))
+        asked = self.generation(), fits, repr(parameters)
+        if self._matching is None or self._matching[0] != asked:
+            # One string of numbers: to take them from SQLite row by row takes more than twice as long.
+            query = f"SELECT group_concat(id) FROM contexts WHERE {fits}"
+            said = self._db.execute(query, parameters).fetchone()[0]
+            found = np.sort(np.fromstring(said or "", np.int64, sep=","))
+            found.setflags(write=False)
+            self._matching = asked, found
+        return self._matching[1]
 
     @translating
     def search_text(

@@ -3,6 +3,7 @@
     __init__.py   the group of commands, and errors to exit statuses
     common.py     options and helpers that commands share
     search.py     ingest, query
+    watching.py   ingest --watch
     care.py       status, list, show, delete, verify, compact, repair, backup, export, import, reembed
     measure.py    eval
     models.py     model list, show, pull, build, train, calibrate

@@ -30,11 +30,22 @@ def status(index_path: str, as_json: bool) -> int:
 @click.command("list")
 @index_option
 @where_option
+@click.option("--failed", is_flag=True, help="Instead, the sources that could not be read, and why.")
 @json_option
-def list_(index_path: str, where: tuple[str, ...], as_json: bool) -> int:
+def list_(index_path: str, where: tuple[str, ...], failed: bool, as_json: bool) -> int:
     """The documents of an index."""
     from ctxsearch.cli import present
 
+    if failed:
+        if where:
+            raise ArgumentError("list takes either --failed or --where: what could not be read has no metadata")
+        with opened(index_path, read_only=True) as index:
+            failures = index.failures()
+        if as_json:
+            present.json_line({"index": index_path, "failures": [present.failure_json(one) for one in failures]})
+        else:
+            present.failures(failures)
+        return DONE
     with opened(index_path, read_only=True) as index:
         found = index.documents(conditions(where))
     if as_json:

@@ -20,6 +20,7 @@ from ctxsearch.readers.kinds import LINED, UNITS
 from ctxsearch.records import (
     Answer,
     DocumentSummary,
+    FailedSource,
     Hit,
     ImportReport,
     IndexStatus,
@@ -197,6 +198,7 @@ def report(done: IngestReport) -> None:
     """What an ingest did, in two lines."""
     counts = done.documents
     parts = [f"{counts.added:,} added", f"{counts.updated:,} updated", f"{counts.unchanged:,} unchanged"]
+    parts += [f"{counts.moved:,} moved"] if counts.moved else []
     parts += [f"{counts.deleted:,} deleted"] if counts.deleted else []
     parts += [f"{counts.failed:,} failed"] if counts.failed else []
     _print(f"documents: {', '.join(parts)}")
@@ -225,6 +227,7 @@ def report_json(done: IngestReport) -> dict[str, Any]:
         "seconds": round(done.seconds, 3),
         "contexts_per_second": round(done.contexts_per_second, 1),
         "failures": [failure._asdict() for failure in done.failures],
+        "failed_before": len(done.failed_before),
         "skipped": [skip._asdict() for skip in done.skipped],
     }
 
@@ -235,6 +238,7 @@ def status(found: IndexStatus) -> None:
     for name, value in (
         ("index", _clean(found.index)),
         ("documents", f"{found.documents:,}"),
+        *([("failed", f"{found.failed:,} (ctxsearch list --failed)")] if found.failed else []),
         ("contexts", f"{found.contexts:,}"),
         ("sentences", f"{found.sentences:,}"),
         ("generation", f"{found.generation:,}"),
@@ -256,6 +260,7 @@ def status_json(found: IndexStatus) -> dict[str, Any]:
         "documents": found.documents,
         "contexts": found.contexts,
         "sentences": found.sentences,
+        "failed": found.failed,
         "bytes": dict(found.bytes),
         "vector_index": found.vector_index,
         "recall": found.recall,
@@ -278,6 +283,17 @@ def summaries(found: Iterable[DocumentSummary]) -> None:
     for summary in found:
         title = "" if summary.title in summary.source else f"  {summary.title}"
         _print(_clean(f"{summary.document_id:>6}  {summary.contexts:>5}  {summary.source}{title}"))
+
+
+def failures(found: Iterable[FailedSource]) -> None:
+    """A line a source that could not be read: when, what, why."""
+    for failure in found:
+        _print(_clean(f"{failure.failed_at[:10]}  {failure.source}: {failure.error}"))
+
+
+def failure_json(failure: FailedSource) -> dict[str, Any]:
+    """A source of ``list --failed --json``."""
+    return {name: getattr(failure, name) for name in ("source", "error", "origin", "failed_at")}
 
 
 def summary_json(summary: DocumentSummary) -> dict[str, Any]:

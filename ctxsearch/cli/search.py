@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 @click.option("--no-ignore", is_flag=True, help="Read what .gitignore and .ctxignore name, too.")
 @click.option("--metadata", multiple=True, metavar="K=V", help="Added to every document; may be given several times.")
 @click.option("--prune", is_flag=True, help="Remove documents that are gone from the paths.")
+@click.option("--retry", is_flag=True, help="Try again files that failed before and did not change since.")
+@click.option("--watch", is_flag=True, help="Go on: take in what changes in the paths, until Ctrl-C.")
 @json_option
 def ingest(
     paths: tuple[str, ...],
@@ -44,6 +46,8 @@ def ingest(
     no_ignore: bool,
     metadata: tuple[str, ...],
     prune: bool,
+    retry: bool,
+    watch: bool,
     as_json: bool,
 ) -> int:
     """Add and update documents from files and folders.
@@ -55,9 +59,21 @@ def ingest(
     from ctxsearch.cli.progress import progress_bar
 
     extra = pairs(metadata, "--metadata")
+    if watch:
+        from ctxsearch.cli import watching
+
+        with opened(index_path, create=True, model=model) as index:
+            options = {"glob": glob, "ignore": not no_ignore, "metadata": extra, "prune": prune, "retry": retry}
+            return watching.watch(index, list(paths), as_json=as_json, **options)
     with opened(index_path, create=True, model=model) as index, progress_bar() as on_progress:
         report = index.ingest(
-            list(paths), glob=glob, ignore=not no_ignore, metadata=extra, prune=prune, on_progress=on_progress
+            list(paths),
+            glob=glob,
+            ignore=not no_ignore,
+            metadata=extra,
+            prune=prune,
+            retry=retry,
+            on_progress=on_progress,
         )
     if as_json:
         present.json_line(present.report_json(report))
@@ -68,11 +84,17 @@ def ingest(
         click.echo(printable(f"skipped {skip.source}: {skip.error}"), err=True)
     if len(report.skipped) > present.MOST_LISTED:
         click.echo(f"skipped {len(report.skipped) - present.MOST_LISTED} more", err=True)
-    for failure in report.failures[: present.MOST_LISTED]:
+    failures = [failure for failure in report.failures if failure not in report.failed_before]
+    for failure in failures[: present.MOST_LISTED]:
         complain(f"{failure.source}: {failure.error}")
-    if len(report.failures) > present.MOST_LISTED:
-        complain(f"{len(report.failures) - present.MOST_LISTED} more failures; --json lists them all")
-    if counts.added + counts.updated + counts.unchanged + counts.deleted == 0:
+    if len(failures) > present.MOST_LISTED:
+        complain(f"{len(failures) - present.MOST_LISTED} more failures; --json lists them all")
+    if report.failed_before:
+        complain(
+            f"{len(report.failed_before):,} failed before and did not change; ctxsearch list --failed shows them, "
+            "ctxsearch ingest --retry tries them again"
+        )
+    if counts.added + counts.updated + counts.unchanged + counts.deleted + counts.moved == 0:
         if not report.failures:
             complain(f"nothing to read in {', '.join(paths)}")
         return FAILED

@@ -21,8 +21,10 @@ or the command line.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
+import importlib.util
 import sys
 import zlib
 from collections import deque
@@ -32,11 +34,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ctxsearch import __version__
 from ctxsearch.errors import SourceError
 from ctxsearch.readers import dispatch, text
 from ctxsearch.readers.decoding import SNIFFED_BYTES, decode, looks_binary, open_binary
 from ctxsearch.readers.kinds import kind_of, must_be_isolated, suffix_of
-from ctxsearch.readers.walk import File, Skipped, find_files
+from ctxsearch.readers.walk import IGNORE_FILES, File, Skipped, Within, find_files
 from ctxsearch.readers.worker import Limits, Worker
 from ctxsearch.records import Document
 
@@ -60,19 +63,32 @@ class Sources:
         return sum(file.size for file in self.files)
 
 
-def find(paths: Sequence[str], glob: str | None = None, ignore: bool = True) -> Sources:
+@functools.cache
+def _libraries() -> str:
+    """Which readers there are: a file that one of them failed at may be read by another."""
+    there = [name for name in ("pypdfium2", "python_calamine", "oxmsg", "striprtf") if importlib.util.find_spec(name)]
+    return " ".join((__version__, *there))
+
+
+def signature(file: File) -> str:
+    """What tells, without reading a file, that it would be read as it was before."""
+    return f"{file.signature} {_libraries()}"
+
+
+def find(paths: Sequence[str], glob: str | None = None, ignore: bool = True, within: Within | None = None) -> Sources:
     """The files that the paths lead to, each once, in a fixed order.
 
     Args:
         paths: files and folders; ``-`` is left to `read_standard_input`.
         glob: keep only files whose name or path below the folder fits, as in ``*.md``.
         ignore: leave out what ``.gitignore`` and ``.ctxignore`` name.
+        within: look only there.
     """
     files: dict[Path, File] = {}
     skipped: list[Skipped] = []
     missing: list[SourceError] = []
     for path in paths:
-        for found in find_files(path, glob, ignore):
+        for found in find_files(path, glob, ignore, within):
             if isinstance(found, File):
                 files.setdefault(found.origin, found)
             elif isinstance(found, Skipped):
@@ -174,15 +190,18 @@ def read_standard_input() -> Document:
 
 
 __all__ = [
+    "IGNORE_FILES",
     "MODIFIED",
     "STANDARD_INPUT",
     "File",
     "Limits",
     "Skipped",
     "Sources",
+    "Within",
     "Worker",
     "find",
     "read",
     "read_each",
     "read_standard_input",
+    "signature",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -39,6 +39,34 @@ class File:
     """True when the user named the file itself and not a folder above it."""
     modified: float = 0.0
     """When it was written: seconds since 1970."""
+    changed: float = 0.0
+    """When its name, permissions or content were last changed, where the system keeps that."""
+
+    @property
+    def signature(self) -> str:
+        """What tells whether it is as it was, without reading it."""
+        return f"{self.size} {self.modified!r} {self.changed!r}"
+
+
+class Within:
+    """Some files and folders, with what is below them: the only ones that a walk is about."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        """Take absolute paths, links resolved, which need not be there."""
+        self._paths = frozenset(paths)
+        self._above = frozenset(str(folder) for path in self._paths for folder in Path(path).parents)
+
+    def holds(self, path: str) -> bool:
+        """Whether a path is one of these or below one."""
+        return path in self._paths or any(str(folder) in self._paths for folder in Path(path).parents)
+
+    def names(self, path: str) -> bool:
+        """Whether a path is one of these."""
+        return path in self._paths
+
+    def leads(self, folder: str) -> bool:
+        """Whether one of these is below a folder."""
+        return folder in self._above
 
 
 class Skipped(NamedTuple):
@@ -48,7 +76,9 @@ class Skipped(NamedTuple):
     error: str
 
 
-def find_files(path: str, glob: str | None, ignore: bool = True) -> Iterator[File | Skipped | SourceError]:
+def find_files(
+    path: str, glob: str | None, ignore: bool = True, within: Within | None = None
+) -> Iterator[File | Skipped | SourceError]:
     """The files that one path leads to, in the order of their names; without ``ignore``, ignore files say nothing."""
     root = Path(path)
     source = root.as_posix()
@@ -63,17 +93,26 @@ def find_files(path: str, glob: str | None, ignore: bool = True) -> Iterator[Fil
         yield SourceError(source, "not a path")
         return
     if stat.S_ISDIR(status.st_mode):
-        yield from _walk(root, origin, glob, ignore)
+        yield from _walk(root, origin, glob, ignore, within)
     elif stat.S_ISREG(status.st_mode):
-        yield File(root, source, origin, status.st_size, True, status.st_mtime)
+        if within and not within.holds(str(origin)):
+            return
+        yield _file(root, origin, status, named=True)
     else:
         yield SourceError(source, "not a regular file")
 
 
-def _walk(root: Path, origin: Path, glob: str | None, ignore: bool) -> Iterator[File | Skipped | SourceError]:
-    pending: list[tuple[Path, Path, list[tuple[Path, GitIgnoreSpec]]]] = [(root, origin, [])]
+def _file(path: Path, origin: Path, status: os.stat_result, *, named: bool) -> File:
+    return File(path, path.as_posix(), origin, status.st_size, named, status.st_mtime, status.st_ctime)
+
+
+def _walk(
+    root: Path, origin: Path, glob: str | None, ignore: bool, within: Within | None
+) -> Iterator[File | Skipped | SourceError]:
+    whole = within is None or within.holds(str(origin))
+    pending: list[tuple[Path, Path, list[tuple[Path, GitIgnoreSpec]], bool]] = [(root, origin, [], whole)]
     while pending:
-        folder, folder_origin, ignores = pending.pop()
+        folder, folder_origin, ignores, whole = pending.pop()
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
             if any(entry.name == INDEX_MARK for entry in entries):
@@ -88,6 +127,12 @@ def _walk(root: Path, origin: Path, glob: str | None, ignore: bool) -> Iterator[
             path = folder / entry.name
             if entry.name.startswith("."):
                 continue
+            wanted, leads = whole, False
+            if within and not whole:
+                entry_origin = str(folder_origin / entry.name)
+                wanted, leads = within.names(entry_origin), within.leads(entry_origin)
+                if not wanted and not leads:
+                    continue
             try:
                 is_folder = entry.is_dir(follow_symlinks=False)
                 if _is_ignored(path, is_folder, ignores):
@@ -95,14 +140,12 @@ def _walk(root: Path, origin: Path, glob: str | None, ignore: bool) -> Iterator[
                 if entry.is_symlink():
                     yield Skipped(path.as_posix(), "a link; links inside a folder are not followed")
                 elif is_folder:
-                    below.append((path, folder_origin / entry.name, ignores))
+                    below.append((path, folder_origin / entry.name, ignores, wanted))
                 elif not entry.is_file(follow_symlinks=False):
                     yield Skipped(path.as_posix(), "not a regular file")
                 elif glob is None or fnmatch(entry.name, glob) or fnmatch(path.relative_to(root).as_posix(), glob):
                     status = entry.stat(follow_symlinks=False)
-                    yield File(
-                        path, path.as_posix(), folder_origin / entry.name, status.st_size, False, status.st_mtime
-                    )
+                    yield _file(path, folder_origin / entry.name, status, named=False)
             except OSError as error:
                 yield SourceError(path.as_posix(), f"cannot be read: {error.strerror}")
         pending.extend(reversed(below))

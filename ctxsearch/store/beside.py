@@ -18,7 +18,7 @@ from ctxsearch.catalog import Catalog, make
 from ctxsearch.errors import ArgumentError, DamagedIndexError, NotAnIndexError, StoreError
 from ctxsearch.layout import IndexFolder, Pointer, step, sync_file, sync_folder
 from ctxsearch.passport import Passport
-from ctxsearch.records import RepairReport, WholeDocument
+from ctxsearch.records import FailedSource, RepairReport, WholeDocument
 from ctxsearch.store.following import Follower
 
 
@@ -214,7 +214,10 @@ def _save(folder: IndexFolder, pointer: Pointer, number: int) -> list[str]:
 
         generation = max(int(facts["generation"]), source.highest_generation()) + 1
         sequences = source.highest_ids()
-        _fill(folder, number, {**facts, "index": index, "generation": generation}, whole(), sequences)
+        failures: list[FailedSource] = []
+        with suppress(StoreError):
+            failures = source.failures()
+        _fill(folder, number, {**facts, "index": index, "generation": generation}, whole(), sequences, failures)
     except (DamagedIndexError, NotAnIndexError, KeyError, ValueError, TypeError, AttributeError) as error:
         cause = error.__cause__ or error
         raise _hopeless(folder, f"{damaged.name} is damaged beyond reading ({cause})") from error
@@ -262,7 +265,7 @@ def _copy(source: Catalog, folder: IndexFolder, number: int, facts: Mapping[str,
     """Copy all that a catalog holds, each row checked, to a new one."""
     dim = Passport.from_dict(facts["passport"]).dim
     documents = (source.whole_document(document_id, dim) for document_id, _, _ in source.identities())
-    copied = _fill(folder, number, {**facts, "index": index}, documents, source.sequences())
+    copied = _fill(folder, number, {**facts, "index": index}, documents, source.sequences(), source.failures())
     if copied != source.counts():
         raise folder.damage(
             f"{source.path.name} has {source.counts()} documents, contexts, sentences, {copied} of them whole"
@@ -287,6 +290,7 @@ def _fill(
     facts: Mapping[str, Any],
     documents: Iterable[WholeDocument],
     sequences: Mapping[str, int],
+    failures: Iterable[FailedSource],
 ) -> tuple[int, int, int]:
     """Make a catalog with its vector file; nobody knows it before it is pointed to. Returns what it counts."""
     path = folder.catalog(number)
@@ -296,7 +300,7 @@ def _fill(
         make(partial, facts)
         catalog = Catalog(partial, read_only=False)
         try:
-            catalog.fill(documents, facts["generation"], sequences)
+            catalog.fill(documents, facts["generation"], sequences, failures)
             counts = catalog.counts()
         finally:
             catalog.close()

@@ -16,7 +16,7 @@ from ctxsearch.catalog import Catalog, StoredContext, words_of
 from ctxsearch.errors import StoreError
 from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
 from ctxsearch.passport import Passport
-from ctxsearch.records import Candidate, Context, Document, FloatArray, IntArray, WholeDocument
+from ctxsearch.records import Candidate, Context, Document, FailedSource, FloatArray, IntArray, WholeDocument
 from ctxsearch.store import beside
 from ctxsearch.store.following import Follower
 
@@ -220,6 +220,7 @@ class LocalSnapshot:
         self.find_documents = catalog.find_documents
         self.has_document = catalog.has_document
         self.document_text = catalog.document_text
+        self.failures = catalog.failures
 
     def contexts(self, context_ids: Iterable[int]) -> dict[int, StoredContext]:
         wanted = set(context_ids)
@@ -271,6 +272,9 @@ class LocalWriter:
         self._generation: int | None = None
         self._keep_ids = not catalog.sequences()
         self.content_hash = catalog.content_hash
+        self.known = catalog.known
+        self.documents_of = catalog.documents_of
+        self.failures = catalog.failures
         self.origins = catalog.origins
         self.find_documents = catalog.find_documents
         self.has_document = catalog.has_document
@@ -286,6 +290,15 @@ class LocalWriter:
     def put_whole(self, document: WholeDocument) -> int:
         keep = self._keep_ids
         return self._catalog.put_whole(document, self._begin(), keep_id=keep, keep_context_ids=keep)
+
+    def put_facts(self, document_id: int, document: Document, content_hash: str) -> None:
+        self._catalog.put_facts(document_id, document, content_hash, self._begin())
+
+    def put_failures(self, origins: Iterable[str], failures: Iterable[FailedSource]) -> None:
+        self.commit()
+        self._catalog.begin(advance=False)
+        self._catalog.put_failures(origins, failures)
+        self._catalog.commit()
 
     def delete_document(self, document_id: int) -> None:
         self._catalog.delete_document(document_id, self._begin())

@@ -8,7 +8,16 @@ from typing import Any, Protocol
 
 from ctxsearch.catalog import StoredContext
 from ctxsearch.passport import Passport
-from ctxsearch.records import Candidate, Context, Document, DocumentSummary, FloatArray, WholeDocument
+from ctxsearch.records import (
+    Candidate,
+    Context,
+    Document,
+    DocumentSummary,
+    FailedSource,
+    FloatArray,
+    KnownDocument,
+    WholeDocument,
+)
 
 
 class Snapshot(Protocol):
@@ -68,6 +77,10 @@ class Snapshot(Protocol):
         """What `Writer.put_canaries` put."""
         ...
 
+    def failures(self) -> list[FailedSource]:
+        """Sources that could not be read, by origin."""
+        ...
+
     def contexts_with_vectors(self) -> int:
         """Contexts that can be found by their vectors; all of them, in a healthy store."""
         ...
@@ -80,12 +93,32 @@ class Writer(Protocol):
         """Hash that was put with the document of that key; None for an unknown key."""
         ...
 
+    def known(self, key: str) -> KnownDocument | None:
+        """What is known of the document of a key."""
+        ...
+
+    def documents_of(self, origin: str) -> list[KnownDocument]:
+        """What is known of the documents that were read from a file."""
+        ...
+
+    def failures(self) -> list[FailedSource]:
+        """Sources that could not be read, by origin."""
+        ...
+
+    def put_failures(self, origins: Iterable[str], failures: Iterable[FailedSource]) -> None:
+        """Forget the failures of some origins and keep others; commits them, with what was put before."""
+        ...
+
     def origins(self) -> Iterator[tuple[int, str, str]]:
         """Id, key and origin of each document that was read from a file."""
         ...
 
     def put_document(self, document: Document, content_hash: str) -> int:
         """Add a document, or replace the one of the same key; its contexts follow."""
+        ...
+
+    def put_facts(self, document_id: int, document: Document, content_hash: str) -> None:
+        """Give a document another name, title or metadata; its text, headings and pages are what they were."""
         ...
 
     def put_contexts(

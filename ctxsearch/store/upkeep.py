@@ -143,6 +143,7 @@ class Successor:
         generation = max(self._begin(), self._current.generation() + 1)
         self._catalog.set_fact("generation", generation)
         self._catalog.set_fact("unfinished", None)
+        self._catalog.put_failures([failure.origin for failure in self._catalog.failures()], self._current.failures())
         self._catalog.raise_sequences({"documents": self._current.sequences().get("documents", 0)})
         self.commit()
         Follower(self._folder, self._number, self.passport.dim).publish(self._catalog)
