@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ctxsearch
 from ctxsearch.catalog.conditions import sqlite_glob
+from ctxsearch.cli import care
 from ctxsearch.cli.common import conditions
 from ctxsearch.records import MODES, Spelled
 from tests import hashing
@@ -388,6 +390,92 @@ def test_globs_mean_what_they_mean_elsewhere(pattern: str, text: str) -> None:
     fits = bool(connection.execute("SELECT ? GLOB ?", [text, sqlite_glob(pattern)]).fetchone()[0])
     connection.close()
     assert fits == fnmatch.fnmatchcase(text, pattern)
+
+
+# Through the command line
+
+
+@pytest.fixture(scope="module")
+def mixed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, Any]]]:
+    """An index with metadata of mixed types, and what they are by source."""
+    folder = tmp_path_factory.mktemp("mixed") / "index"
+    some: list[dict[str, Any]] = [
+        {"n": 5, "team": "ops", "when": "2024-05-01"},
+        {"n": "5", "team": "it's", "when": "2024-05-01T02:00:00+02:00", "tags": ["a", 5, True]},
+        {"n": -2.5, "team": "5", "when": "2024-04-30T23:59:59.5Z", "tags": []},
+        {"n": True, "team": "[x]*", "when": "2025", "tags": [["a"]]},
+        {"n": None, "team": "", "when": "tomorrow", "tags": "a"},
+        {"n": 1e300, "team": "ÖPS '; DROP", "when": 2024, "tags": {"a": 1}},
+        {"n": "true", "team": "true", "tags": ["b", "a b"]},
+        {},
+    ]
+    with ctxsearch.open(folder, model=model) as index:
+        index.add(ctxsearch.Document(f"river {n}", str(n), metadata=one) for n, one in enumerate(some))
+    return folder, {str(n): {"source": str(n), **one} for n, one in enumerate(some)}
+
+
+SPELLED = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte", "~": "$glob"}
+operands = st.one_of(
+    st.sampled_from(["5", "ops", "true", "a", "-2.5", "5.0", "2024-05-01", "2024-05-01T00:00Z", "2024", "", "[x]*"]),
+    st.sampled_from(["it's", "*", "?", "[!5]*", "ÖPS*", "'; DROP TABLE documents", "null", "1e300", "0x5", "NaN"]),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=3),
+)
+terms = st.tuples(st.sampled_from(["n", "team", "when", "tags", "source"]), st.sampled_from([*SPELLED]), operands)
+
+
+def reads_as(text: str) -> list[Any]:
+    """What a value means that was spelled on a command line."""
+    if text in ("true", "false"):
+        return [text, text == "true"]
+    try:
+        return [text, float(text)] if re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", text, re.ASCII) else [text]
+    except ValueError:
+        return [text]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(terms, min_size=1, max_size=3))
+def test_command_finds_what_a_plain_reading_says(
+    mixed: tuple[Path, dict[str, dict[str, Any]]], asked: list[tuple[str, str, str]]
+) -> None:
+    folder, every = mixed
+    arguments = [part for key, sign, text in asked for part in ("--where", f"{key}{sign}{text}")]
+    done = CliRunner().invoke(care.list_, ["--index", str(folder), "--json", *arguments], standalone_mode=False)
+    clauses = []
+    for key, sign, text in asked:
+        # A sign that the value begins with belongs to the operator.
+        key, sign, text = _split(f"{key}{sign}{text}")
+        operator = SPELLED[sign]
+        readings = [one for one in reads_as(text.strip()) if operator in ("$eq", "$ne") or not isinstance(one, bool)]
+        readings = [one for one in readings if operator != "$glob" or isinstance(one, str)]
+        clauses.append((key, operator, readings))
+    kinds = {
+        key: {kind_of(value) for facts in every.values() if key in facts for value in values_of(facts, key)}
+        for key, _, _ in clauses
+    }
+    if any(not {kind_of(one) for one in readings} & kinds[key] for key, _, readings in clauses):
+        assert isinstance(done.exception, ctxsearch.ArgumentError)
+        return
+    expected = {
+        source
+        for source, facts in every.items()
+        if all(
+            all(_term(facts, key, operator, one) for one in readings)
+            if operator == "$ne"
+            else any(_term(facts, key, operator, one) for one in readings)
+            for key, operator, readings in clauses
+        )
+    }
+    assert done.exception is None
+    assert {one["source"] for one in json.loads(done.stdout_bytes)["documents"]} == expected
+
+
+def _split(spelled: str) -> tuple[str, str, str]:
+    key = re.match(r"\w+", spelled)
+    assert key
+    rest = spelled[key.end() :]
+    sign = next(sign for sign in ("!=", ">=", "<=", "=", ">", "<", "~") if rest.startswith(sign))
+    return key[0], sign, rest[len(sign) :]
 
 
 def test_spelled_values_read_both_ways() -> None:

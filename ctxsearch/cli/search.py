@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 @model_option
 @click.option("--glob", metavar="G", help="Of the files in folders, only those that fit, as in '*.md'.")
 @click.option("--no-ignore", is_flag=True, help="Read what .gitignore and .ctxignore name, too.")
-@click.option("--metadata", multiple=True, metavar="K=V", help="Added to every document; may be given several times.")
+@click.option(
+    "--metadata", multiple=True, metavar="K=V", help="Added to every document; several may be given. A number is one."
+)
 @click.option("--prune", is_flag=True, help="Remove documents that are gone from the paths.")
 @click.option("--retry", is_flag=True, help="Try again files that failed before and did not change since.")
 @click.option("--watch", is_flag=True, help="Go on: take in what changes in the paths, until Ctrl-C.")
@@ -57,8 +59,9 @@ def ingest(
     """
     from ctxsearch.cli import present
     from ctxsearch.cli.progress import progress_bar
+    from ctxsearch.readers.tables import value_of
 
-    extra = pairs(metadata, "--metadata")
+    extra = {key: value_of(text) for key, text in pairs(metadata, "--metadata").items()}
     if watch:
         from ctxsearch.cli import watching
 
