@@ -6,6 +6,7 @@ embedded the next is read and cut and the one before is written. What is reporte
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import time
@@ -77,11 +78,14 @@ def ingest_paths(
     """
     named = [path for path in paths if path != readers.STANDARD_INPUT]
     sources = readers.find(named, glob, ignore)
-    found = {str(file.origin) for file in sources.files}
     covers = coverage(sources, named, glob)
 
+    @functools.cache
+    def found() -> frozenset[str]:
+        return frozenset(str(file.origin) for file in sources.files)
+
     def is_gone(origin: str) -> bool:
-        return origin not in found and covers(origin)
+        return origin not in found() and covers(origin)
 
     with store.writer() as writer:
         gone = filter(is_gone, dict.fromkeys(origin for _, _, origin in writer.origins())) if prune else ()

@@ -220,6 +220,7 @@ def report_json(done: IngestReport) -> dict[str, Any]:
             "unchanged": counts.unchanged,
             "deleted": counts.deleted,
             "failed": counts.failed,
+            "moved": counts.moved,
         },
         "contexts": done.contexts,
         "sentences": done.sentences,

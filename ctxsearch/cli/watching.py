@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
@@ -22,9 +22,11 @@ def watch(index: Index, paths: list[str], *, as_json: bool, **options: Any) -> i
     stop = threading.Event()
     rounds = 0
     total = dict.fromkeys(("added", "updated", "moved", "deleted"), 0)
-    with _stopped_by_signals(stop) as running, progress_bar() as on_progress:
+    with _stopped_by_signals(stop) as running, ExitStack() as first:
         try:
+            on_progress = first.enter_context(progress_bar())
             for report in index.watch(paths, stop=stop, on_progress=on_progress, on_problem=complain, **options):
+                first.close()
                 running.set()  # from now on a round is short enough to be waited for
                 rounds += 1
                 for name in total:

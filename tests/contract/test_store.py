@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from ctxsearch.contexts import split
 from ctxsearch.layout import IndexFolder
 from ctxsearch.passport import ModelFolder
-from ctxsearch.records import Document
+from ctxsearch.records import Document, FailedSource
 from ctxsearch.store import LocalStore, Snapshot, Store, Writer, compact
 from tests.hashing import HashEncoder, make_model
 
@@ -108,6 +108,46 @@ def test_a_document_of_the_same_key_is_replaced(store: Store, encoder: HashEncod
         assert [d.metadata for d in snapshot.documents()] == [{"n": 2}]
         assert [d.source for d in snapshot.documents({"n": 1})] == []
         assert snapshot.contexts_with_vectors() == 1
+
+
+@stores
+def test_a_document_is_given_other_facts(store: Store, encoder: HashEncoder) -> None:
+    with store.writer() as writer:
+        document_id = put(writer, encoder, "a", "An otter swims. It dives.", team="ops")
+        put(writer, encoder, "b", "A heron waits.", team="hr")
+        writer.commit()
+        known = writer.known("a")
+        assert known is not None
+        assert (known.document_id, known.title, known.metadata) == (document_id, "title a", {"team": "ops"})
+        assert (known.content_hash, known.characters) == ("hash of An otter swims. It dives.", 25)
+        assert writer.known("c") is None
+        document = Document("", "c", "burrow", {"team": "it"}, origin="/files/c")
+        writer.put_facts(document_id, document, "another hash")
+        assert writer.known("a") is None
+        assert [one.document_id for one in writer.documents_of("/files/c")] == [document_id]
+        generation = writer.commit()
+    with store.snapshot() as snapshot:
+        assert snapshot.generation == generation
+        assert texts(snapshot) == {"c": "An otter swims. It dives.", "b": "A heron waits."}
+        assert [one.source for one in snapshot.documents({"team": "it"})] == ["c"]
+        assert [one.context_id for one in snapshot.search_lexical("burrow", 5)] == [1]
+        (found, _) = snapshot.search_dense(encoder.vector("An otter swims. It dives."), 5, 0.0)
+        assert (found.context_id, found.dense) == (1, pytest.approx(1.0, abs=1e-3))
+
+
+@stores
+def test_failures_are_kept_by_origin(store: Store) -> None:
+    one, two = (FailedSource("a", error, "/a", "1 2 3", "2026-01-01T00:00:00+00:00") for error in ("empty", "torn"))
+    other = one._replace(origin="/b")
+    with store.writer() as writer:
+        generation = writer.commit()
+        writer.put_failures((), [two, one, other])
+        assert writer.commit() == generation  # they change no answer
+    with store.writer() as writer:
+        assert writer.failures() == [one, two, other]
+        writer.put_failures(["/a"], [one._replace(error="gone")])
+    with store.snapshot() as snapshot:
+        assert snapshot.failures() == [one._replace(error="gone"), other]
 
 
 @stores
