@@ -70,4 +70,5 @@ def test_words_that_all_have_are_found_without_a_score(large: ctxsearch.Index) -
 
 @pytest.mark.usefixtures("small_budget")
 def test_filters_hold(large: ctxsearch.Index) -> None:
-    assert large.query("the heron", mode="lexical", where={"team": "ops"}).hits == ()
+    assert large.query("the heron", mode="lexical", where={"source": "d41"}).hits == ()
+    assert [hit.source for hit in large.query("the heron", mode="lexical", where={"source": {"$gt": "d3"}})] == ["d40"]

@@ -12,12 +12,7 @@ from ctxsearch.records import FailedSource
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS failures (
-    source TEXT NOT NULL,
-    origin TEXT NOT NULL,
-    error TEXT NOT NULL,
-    signature TEXT NOT NULL,
-    failed_at TEXT NOT NULL,
-    PRIMARY KEY (origin, source, error)
+    source TEXT, origin TEXT, error TEXT, signature TEXT, failed_at TEXT, PRIMARY KEY (origin, source, error)
 ) WITHOUT ROWID;
 """
 

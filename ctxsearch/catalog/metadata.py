@@ -31,11 +31,7 @@ MOST_NAMED = 40
 
 TABLE = """
 CREATE TABLE {schema}.document_metadata (
-    key TEXT NOT NULL,
-    kind INTEGER NOT NULL,
-    value NOT NULL,
-    document INTEGER NOT NULL,
-    PRIMARY KEY (key, kind, value, document)
+    key TEXT, kind INTEGER, value, document INTEGER, PRIMARY KEY (key, kind, value, document)
 ) WITHOUT ROWID;
 """
 

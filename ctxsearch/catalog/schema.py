@@ -106,7 +106,8 @@ def make(path: Path, facts: Mapping[str, Any]) -> None:
         connection = sqlite3.connect(path, isolation_level=None)
         db = sqlite_utils.Database(connection, execute_plugins=False)
         try:
-            db.executescript(_SCHEMA + failures.TABLE + metadata.TABLE.format(schema="main"))
+            schema = _SCHEMA + failures.TABLE + metadata.TABLE.format(schema="main")
+            db.executescript(" ".join(schema.split()))  # SQLite keeps it letter for letter: so it stays in page 1
             db.table("contexts").enable_fts(
                 ["title", "headings", "text"], tokenize=FULL_TEXT_TOKENIZER, create_triggers=True
             )
