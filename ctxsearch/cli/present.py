@@ -220,7 +220,6 @@ def report_json(done: IngestReport) -> dict[str, Any]:
             "unchanged": counts.unchanged,
             "deleted": counts.deleted,
             "failed": counts.failed,
-            "moved": counts.moved,
         },
         "contexts": done.contexts,
         "sentences": done.sentences,
@@ -229,6 +228,7 @@ def report_json(done: IngestReport) -> dict[str, Any]:
         "contexts_per_second": round(done.contexts_per_second, 1),
         "failures": [failure._asdict() for failure in done.failures],
         "failed_before": len(done.failed_before),
+        "moved": counts.moved,
         "skipped": [skip._asdict() for skip in done.skipped],
     }
 
