@@ -17,6 +17,8 @@ from ctxsearch import readers
 from ctxsearch.contexts import sentence_spans
 from ctxsearch.encoder import Encoder
 from ctxsearch.encoder.build import build_model
+from ctxsearch.encoder.lexical import LexicalPart, token_weights
+from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.errors import ArgumentError, MissingExtraError, ModelError, SourceError
 from ctxsearch.evaluate import seed_protocol
 from ctxsearch.passport import TOKENIZER, ModelFolder, find_model
@@ -39,6 +41,11 @@ FOLDERS = {"finetune": "finetuned", "distil": "distilled", "quantise": "int8"}
 
 EPOCHS = 3
 LEARNING_RATES = {"finetune": 6e-5, "distil": 4e-5}
+LEXICAL_DIM = 128
+LEXICAL_SHARE = 0.25
+"""Of the lexical part in a cosine, where the states count 1: the best of a few on held-out articles
+(benchmarks/QUALITY.md)."""
+
 MOST_LOST = 0.3
 """Points of top-5 that quantising may cost before it says so."""
 
@@ -100,6 +107,8 @@ class Recipe:
     layers: tuple[int, ...] | None = None
     """Layers of the base that the model keeps; all for None."""
     epochs: int = EPOCHS
+    lexical_dim: int = LEXICAL_DIM
+    """Dimensions of the lexical part of its embeddings; 0 for none."""
     seed: int = 1
     command: str = ""
     """How the card says it was made."""
@@ -197,6 +206,7 @@ class _Work:
         if step == "distil" and continues:
             teachers.append(self._teacher(former, ModelFolder.load(former)))
         card = _base_card(base)
+        lexical = self._lexical(base)
         run = Run(
             base,
             self._pairs,
@@ -206,6 +216,7 @@ class _Work:
             windows=card.windows,
             teachers=teachers,
             distil=step == "distil",
+            lexical=lexical,
         )
         listener = self._on_progress
         model = run.train((lambda progress: listener(step, progress)) if listener else None)
@@ -219,6 +230,7 @@ class _Work:
             name=f"{recipe.name}-{FOLDERS[step]}",
             calibration=(),
             precision="float32",
+            lexical=lexical,
         )
         for file in built.path.iterdir():
             shutil.move(file, partial / file.name)
@@ -253,6 +265,7 @@ class _Work:
             calibration=texts,
             calibration_name="calibration.jsonl of ctxsearch",
             precision="int8",
+            lexical=self._lexical(base),
         )
         self._finish(built, [*before, {"step": "int8", "seconds": time.monotonic() - started}])
         partial.replace(out)
@@ -288,6 +301,14 @@ class _Work:
             if last["step"] == "int8" and steps[-2]["top5"] - last["top5"] > MOST_LOST:
                 said += f"; quantising cost more than {MOST_LOST} points"
         self._on_done(last["step"], said)
+
+    def _lexical(self, base: Path) -> LexicalPart | None:
+        """The lexical part, its weights counted over what is trained on."""
+        if not self._recipe.lexical_dim:
+            return None
+        tokenizer = Tokenizer(base / TOKENIZER)
+        tokens = [text.ids for text in tokenizer.encode(self._pairs.paragraphs, _base_card(base).windows[0])]
+        return LexicalPart(token_weights(tokens, tokenizer.size), self._recipe.lexical_dim, LEXICAL_SHARE)
 
     def _last_base(self) -> Path:
         for step in ("distil", "finetune"):
