@@ -139,7 +139,8 @@ class Passport:
             raise ModelError(
                 f"not a passport: lexical_dim is {self.lexical_dim!r} of {self.dim}; it is a multiple of 8"
             )
-        if self.lexical_dim and not 0.0 < self.lexical_weight <= 10.0:
+        weight = self.lexical_weight
+        if self.lexical_dim and not (isinstance(weight, int | float) and 0.0 < weight <= 10.0):
             raise ModelError(f"not a passport: lexical_weight is {self.lexical_weight!r}")
         if self.shapes not in ("dynamic", "static"):
             raise ModelError(f"not a passport: shapes are {self.shapes!r}, not dynamic or static")
