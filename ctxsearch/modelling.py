@@ -72,12 +72,17 @@ def calibration_texts(paths: Sequence[str]) -> list[str]:
     Raises:
         SourceError: a document cannot be read.
     """
-    texts = [document.text for document in _documents(list(paths) or [str(CALIBRATION)])]
+    texts = [document.text for document in read_documents(list(paths) or [str(CALIBRATION)])]
     step = max(1, -(-len(texts) // MOST_TEXTS))
     return texts[::step]
 
 
-def _documents(paths: Sequence[str]) -> list[Document]:
+def read_documents(paths: Sequence[str]) -> list[Document]:
+    """All documents that the paths lead to.
+
+    Raises:
+        SourceError: one cannot be read.
+    """
     found = readers.find(paths)
     for problem in found.missing:
         raise problem
@@ -157,7 +162,7 @@ def train(
     if not len(pairs.questions):
         raise SourceError(str(recipe.pairs[0]), "leaves no questions to train on, after the held-out articles")
     if recipe.texts:
-        documents = _documents([str(path) for path in recipe.texts])
+        documents = read_documents([str(path) for path in recipe.texts])
         pairs += pairs_from_texts([(d.title, d.text) for d in documents], recipe.seed)
     work = _Work(recipe, pairs, measured, on_progress, on_done)
     made = None
