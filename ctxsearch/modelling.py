@@ -41,6 +41,7 @@ FOLDERS = {"finetune": "finetuned", "distil": "distilled", "quantise": "int8"}
 
 EPOCHS = 3
 LEARNING_RATES = {"finetune": 6e-5, "distil": 4e-5}
+CONTEXTS_PER_STEP = 64
 LEXICAL_DIM = 128
 LEXICAL_SHARE = 0.25
 """Of the lexical part in a cosine, where the states count 1: the best of a few on held-out articles
@@ -112,6 +113,10 @@ class Recipe:
     layers: tuple[int, ...] | None = None
     """Layers of the base that the model keeps; all for None."""
     epochs: int = EPOCHS
+    contexts_per_step: int = CONTEXTS_PER_STEP
+    """Each is a negative for the questions of the others."""
+    recompute: bool = False
+    """Less memory for a third more time."""
     lexical_dim: int = LEXICAL_DIM
     """Dimensions of the lexical part of its embeddings; 0 for none."""
     seed: int = 1
@@ -204,6 +209,8 @@ class _Work:
         settings = Settings(
             epochs=recipe.epochs,
             learning_rate=LEARNING_RATES[step],
+            contexts_per_step=recipe.contexts_per_step,
+            recompute=recipe.recompute,
             seed=recipe.seed,
             layers=None if continues else recipe.layers,
         )

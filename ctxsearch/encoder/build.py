@@ -13,6 +13,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -153,7 +154,9 @@ def _save_graph(
         "input_ids": torch.arange(32).reshape(2, 16),
         "attention_mask": torch.ones(2, 16, dtype=torch.int64),
     }
-    graph = openvino.convert_model(TokenStates(model), example_input=example)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch and transformers deprecate is for OpenVINO to mend
+        graph = openvino.convert_model(TokenStates(model), example_input=example)
     graph.outputs[0].get_tensor().set_names({"token_states"})
     if precision == "int8":
 

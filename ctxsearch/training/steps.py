@@ -63,6 +63,8 @@ class Settings:
     seed: int = 1
     layers: tuple[int, ...] | None = None
     """Layers of the base that the student keeps; all for None."""
+    recompute: bool = False
+    """As in `network.embed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,9 @@ class Run:
         return float(loss.item())
 
     def _embed(self, texts: Sequence[TokenisedText]) -> network.Embedded:
-        return network.embed(self._model, texts, cls=self._cls, lexical=self._lexical)
+        return network.embed(
+            self._model, texts, cls=self._cls, lexical=self._lexical, recompute=self._settings.recompute
+        )
 
     def _teach(self, batch: batches.Batch) -> FloatArray:
         """The teachers' scores, float32 (questions, contexts): the mean of their dense scores, and BM25."""
