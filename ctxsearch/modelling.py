@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -307,8 +307,8 @@ class _Work:
             },
         )
         last = steps[-1]
-        said = f"top-1 {last['top1']:.2f}, top-5 {last['top5']:.2f} on held-out articles"
-        if len(steps) > 1:
+        said = _accuracy(last)
+        if len(steps) > 1 and "top5" in last and "top5" in steps[-2]:
             said += f" (before: {steps[-2]['top1']:.2f}, {steps[-2]['top5']:.2f})"
             if last["step"] == "int8" and steps[-2]["top5"] - last["top5"] > MOST_LOST:
                 said += f"; quantising cost more than {MOST_LOST} points"
@@ -341,12 +341,12 @@ class _Work:
         row = {"step": "base", **self._measure(folder)}
         shutil.rmtree(partial)
         said.write_text(json.dumps(row) + "\n", encoding="utf-8")
-        self._on_done("base", f"top-1 {row['top1']:.2f}, top-5 {row['top5']:.2f} on held-out articles")
+        self._on_done("base", _accuracy(row))
         return [row]
 
     def _measure(self, folder: ModelFolder) -> dict[str, Any]:
         if not len(self._measured.questions):
-            return {"top1": 0.0, "top5": 0.0, "mrr": 0.0}
+            return {}
         found = seed_protocol(folder, self._measured)
         return {"top1": round(found.top[1], 2), "top5": round(found.top[5], 2), "mrr": round(found.mrr, 4)}
 
@@ -372,6 +372,12 @@ class _Work:
         with np.load(kept, allow_pickle=False) as loaded:
             vectors, bounds = loaded["vectors"], loaded["bounds"]
             return Teacher([vectors[a:b] for a, b in pairwise(bounds)], loaded["questions"])
+
+
+def _accuracy(step: Mapping[str, Any]) -> str:
+    if "top5" not in step:
+        return "made; no article was held out to measure it on"
+    return f"top-1 {step['top1']:.2f}, top-5 {step['top5']:.2f} on held-out articles"
 
 
 @dataclass(frozen=True, slots=True)
