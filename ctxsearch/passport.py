@@ -5,6 +5,7 @@
     model.bin        its weights
     tokenizer.json   the vocabulary and how text becomes tokens; or, for BERT's own WordPiece,
     vocab.txt        the vocabulary alone, a token a line
+    lexical.npy      weights of tokens, for a model whose embeddings have a lexical part
     LICENSE, NOTICE  of the base model
 
 This room reads and checks such folders and finds them by name. It never runs a model (`encoder`) and never makes one
@@ -35,6 +36,7 @@ GRAPH = "model.xml"
 WEIGHTS = "model.bin"
 TOKENIZER = "tokenizer.json"
 VOCABULARY = "vocab.txt"
+LEXICAL = "lexical.npy"
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 """The inputs a graph may have, in the order BERT names them."""
@@ -66,6 +68,11 @@ class Passport:
     question_prefix: str = ""
     shapes: Shapes = "dynamic"
     """``static``: one text an inference, padded to the whole window, which a graph that pools may depend on."""
+    lexical_dim: int = 0
+    """The last so many dimensions say which tokens a text has (`encoder.lexical`)."""
+    lexical_weight: float = 0.0
+    """What their cosine counts where that of the others counts 1."""
+    lexical_sha256: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -76,7 +83,15 @@ class Passport:
         identity = {key: value for key, value in asdict(self).items() if key != "name"}
         if self.shapes == "dynamic":
             del identity["shapes"]
+        if not self.lexical_dim:
+            for key in ("lexical_dim", "lexical_weight", "lexical_sha256"):
+                del identity[key]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def graph_dim(self) -> int:
+        """Dimensions that the graph gives."""
+        return self.dim - self.lexical_dim
 
     @property
     def label(self) -> str:
@@ -106,7 +121,7 @@ class Passport:
         return passport
 
     def _check(self) -> None:
-        for name in ("dim", "context_window", "question_window"):
+        for name in ("dim", "context_window", "question_window", "lexical_dim"):
             if type(getattr(self, name)) is not int:
                 raise ModelError(f"not a passport: {name} is {getattr(self, name)!r}, not a whole number")
         if not 1 <= self.dim <= 65_536:
@@ -120,6 +135,13 @@ class Passport:
             raise ModelError(f"not a passport: pooling is {self.pooling!r} and output is {self.output!r}")
         if self.output == "token_states" and self.pooling == "none":
             raise ModelError("not a passport: token states need a pooling, mean or cls")
+        if not 0 <= self.lexical_dim < self.dim or self.lexical_dim % 8:
+            raise ModelError(
+                f"not a passport: lexical_dim is {self.lexical_dim!r} of {self.dim}; it is a multiple of 8"
+            )
+        weight = self.lexical_weight
+        if self.lexical_dim and not (isinstance(weight, int | float) and 0.0 < weight <= 10.0):
+            raise ModelError(f"not a passport: lexical_weight is {self.lexical_weight!r}")
         if self.shapes not in ("dynamic", "static"):
             raise ModelError(f"not a passport: shapes are {self.shapes!r}, not dynamic or static")
         if unknown := [name for name in self.inputs if name not in INPUTS]:
@@ -165,9 +187,11 @@ class ModelFolder:
             ModelError: a file is not the one that the card describes.
         """
         weights, vocabulary = checksums(self.path)
+        lexical = sha256_of(self.path / LEXICAL) if self.passport.lexical_dim else ""
         for names, found, expected in (
             (f"{GRAPH} or {WEIGHTS}", weights, self.passport.weights_sha256),
             (vocabulary_file(self.path).name, vocabulary, self.passport.vocabulary_sha256),
+            (LEXICAL, lexical, self.passport.lexical_sha256),
         ):
             if found != expected:
                 raise ModelError(
@@ -180,8 +204,8 @@ _REMAKE = "make or install the model again (ctxsearch model list shows those tha
 
 def checksums(path: Path) -> tuple[str, str]:
     """SHA-256 of a model folder's weights (graph and weights together) and of its vocabulary, as hex."""
-    weights = hashlib.sha256((_sha256(path / GRAPH) + _sha256(path / WEIGHTS)).encode()).hexdigest()
-    return weights, _sha256(vocabulary_file(path))
+    weights = hashlib.sha256((sha256_of(path / GRAPH) + sha256_of(path / WEIGHTS)).encode()).hexdigest()
+    return weights, sha256_of(vocabulary_file(path))
 
 
 def vocabulary_file(path: Path) -> Path:
@@ -194,7 +218,12 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
     (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file of a model folder, as hex.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -222,6 +222,30 @@ def test_a_run_that_was_cut_goes_on_as_if_it_had_not_been(base: Path, tmp_path: 
         run("cut", Settings(epochs=3, contexts_per_step=16, mine_every=1))
 
 
+def test_recomputing_gives_the_same_gradients(base: Path, pairs: QuestionSet, tokenizer: Tokenizer) -> None:
+    torch = pytest.importorskip("torch")
+    from ctxsearch.encoder.lexical import LexicalPart, token_weights
+    from ctxsearch.training import network
+
+    contexts = tokenise(pairs.paragraphs[:12], tokenizer, 384, sentences=True)
+    questions = tokenise(pairs.questions[:12], tokenizer, 32, sentences=False)
+    lexical = LexicalPart(token_weights([text.ids for text in contexts], tokenizer.size), 64, 0.25)
+    gradients = []
+    for recompute in (False, True):
+        model = network.load(base).train()
+        embedded = network.embed(model, contexts, cls=False, lexical=lexical, recompute=recompute)
+        asked = network.embed(model, questions, cls=False, lexical=lexical, recompute=recompute).whole
+        assert embedded.whole.shape[1] == asked.shape[1] == model.config.hidden_size + 64
+        scores = network.similarities(asked, embedded, 0.85)[1]
+        nothing = torch.zeros_like(scores, dtype=torch.bool)
+        network.contrastive_loss(scores, torch.from_numpy(pairs.gold[:12]), nothing).backward()
+        gradients.append([value.grad for value in model.parameters() if value.grad is not None])
+    assert len(gradients[0]) == len(gradients[1]) > 10
+    assert any(float(gradient.abs().max()) > 0 for gradient in gradients[0])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
 def test_train_makes_a_model_a_step(base: Path, tmp_path: Path) -> None:
     pytest.importorskip("nncf")
     from ctxsearch.modelling import Recipe, train
@@ -235,6 +259,7 @@ def test_train_makes_a_model_a_step(base: Path, tmp_path: Path) -> None:
     assert said[0] == "base"
     assert said[-1] == "int8"
     assert made.passport.precision == "int8"
+    assert (made.passport.dim, made.passport.lexical_dim) == (made.passport.graph_dim + 128, 128)
     steps = [row["step"] for row in made.card["training"]["steps"]]
     assert steps == ["base", "finetuned", "distilled", "int8"]
     assert (tmp_path / "out" / "finetuned" / "base" / "model.safetensors").is_file()

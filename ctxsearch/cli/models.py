@@ -112,6 +112,23 @@ def model_build(base: Path, out: Path, name: str | None, calibrate: tuple[str, .
 @click.option("--teacher", "teachers", multiple=True, metavar="NAME|DIR", help="A model whose scores are learnt.")
 @click.option("--layers", metavar="N,N,...", help="Layers of the base to keep, from 0, for a smaller model; else all.")
 @click.option("--epochs", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Of each step.")
+@click.option(
+    "--contexts-per-step",
+    type=click.IntRange(2),
+    default=64,
+    show_default=True,
+    metavar="N",
+    help="Contexts that meet in one step: more are more negatives, and more memory.",
+)
+@click.option("--save-memory", "recompute", is_flag=True, help="Train in less memory, a third slower.")
+@click.option(
+    "--lexical-dim",
+    type=click.IntRange(0),
+    default=128,
+    show_default=True,
+    metavar="N",
+    help="Dimensions beside the base's own that say which words a text has; a multiple of 8, 0 for none.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N")
 @click.option(
     "--step",
@@ -129,6 +146,9 @@ def model_train(
     teachers: tuple[str, ...],
     layers: str | None,
     epochs: int,
+    contexts_per_step: int,
+    recompute: bool,
+    lexical_dim: int,
     seed: int,
     steps: tuple[str, ...],
 ) -> int:
@@ -154,6 +174,9 @@ def model_train(
         teachers=teachers,
         layers=kept,
         epochs=epochs,
+        contexts_per_step=contexts_per_step,
+        recompute=recompute,
+        lexical_dim=lexical_dim,
         seed=seed,
         command=shlex.join(["ctxsearch", *sys.argv[1:]]),
     )

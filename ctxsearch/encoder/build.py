@@ -13,6 +13,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -20,9 +21,20 @@ from typing import Any
 
 import numpy as np
 
+from ctxsearch.encoder.lexical import LexicalPart
 from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.errors import MissingExtraError, ModelError
-from ctxsearch.passport import GRAPH, TOKENIZER, WEIGHTS, ModelFolder, Passport, checksums, write_card
+from ctxsearch.passport import (
+    GRAPH,
+    LEXICAL,
+    TOKENIZER,
+    WEIGHTS,
+    ModelFolder,
+    Passport,
+    checksums,
+    sha256_of,
+    write_card,
+)
 
 CONTEXT_WINDOW = 384
 QUESTION_WINDOW = 32
@@ -38,6 +50,7 @@ def build_model(
     calibration: Sequence[str],
     calibration_name: str = "",
     precision: str = "int8",
+    lexical: LexicalPart | None = None,
 ) -> ModelFolder:
     """Make a model folder.
 
@@ -48,6 +61,7 @@ def build_model(
         calibration: texts whose activations set the INT8 ranges; none are needed for ``float32``.
         calibration_name: how the card names them.
         precision: ``int8`` or ``float32``.
+        lexical: the lexical part of its embeddings, if they shall have one.
 
     Raises:
         MissingExtraError: the extra [build] is not installed.
@@ -77,10 +91,12 @@ def build_model(
         for legal in LEGAL_FILES:
             if (base / legal).is_file():
                 shutil.copyfile(base / legal, folder / legal)
+        if lexical:
+            np.save(folder / LEXICAL, lexical.stored)
         weights, vocabulary = checksums(folder)
         passport = Passport(
             name=name,
-            dim=int(config["hidden_size"]),
+            dim=int(config["hidden_size"]) + (lexical.dim if lexical else 0),
             context_window=window,
             question_window=min(QUESTION_WINDOW, window),
             pooling="cls" if pools_cls(base) else "mean",
@@ -90,6 +106,9 @@ def build_model(
             lower_case=_lower_cases(tokenizer),
             weights_sha256=weights,
             vocabulary_sha256=vocabulary,
+            lexical_dim=lexical.dim if lexical else 0,
+            lexical_weight=lexical.share if lexical else 0.0,
+            lexical_sha256=sha256_of(folder / LEXICAL) if lexical else "",
         )
         card = {
             **passport.to_dict(),
@@ -135,7 +154,9 @@ def _save_graph(
         "input_ids": torch.arange(32).reshape(2, 16),
         "attention_mask": torch.ones(2, 16, dtype=torch.int64),
     }
-    graph = openvino.convert_model(TokenStates(model), example_input=example)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch and transformers deprecate is for OpenVINO to mend
+        graph = openvino.convert_model(TokenStates(model), example_input=example)
     graph.outputs[0].get_tensor().set_names({"token_states"})
     if precision == "int8":
 

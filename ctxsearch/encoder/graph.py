@@ -123,8 +123,9 @@ class Graph:
             raise ModelError(f"{self._path} gives {found}; the card says {wanted}, of {rank} axes")
         (index,) = named or fitting
         last = None if shapes[index].rank.is_dynamic else shapes[index][rank - 1]
-        if last is not None and last.is_static and last.get_length() != self._passport.dim:
-            raise ModelError(f"{self._path} gives {last.get_length()} dimensions; the card says {self._passport.dim}")
+        if last is not None and last.is_static and last.get_length() != self._passport.graph_dim:
+            said = self._passport.graph_dim
+            raise ModelError(f"{self._path} gives {last.get_length()} dimensions; the card says {said}")
         return index
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from ctxsearch.encoder.graph import Consumer, Graph
+from ctxsearch.encoder.lexical import LexicalPart
 from ctxsearch.encoder.tokens import TokenIds, Tokenizer
 from ctxsearch.passport import ModelFolder, Passport, vocabulary_file
 from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Question
@@ -40,6 +41,7 @@ class Encoder:
         self._tokenizer = Tokenizer(vocabulary_file(model.path), lower_case=self.passport.lower_case)
         self._context_prefix = self.passport.context_prefix
         self._question_prefix = self.passport.question_prefix
+        self._lexical = LexicalPart.load(model, self._tokenizer.size)
         self._graph = Graph(model, self._tokenizer.pad_id, threads=threads)
         self._turn = threading.Lock()
 
@@ -82,9 +84,13 @@ class Encoder:
         vectors = np.empty((bounds[-1], self.dim), np.float32)
 
         def pool(states: FloatArray, members: Sequence[int]) -> None:
-            for row, i in enumerate(members):
-                rows = vectors[bounds[i] : bounds[i + 1]]
-                rows[:] = self._pool(states[row], len(tokens[i].ids), boundaries[i])
+            pooled = [self._pool(states[row], len(tokens[i].ids), boundaries[i]) for row, i in enumerate(members)]
+            joined = self._join(
+                np.concatenate(pooled), [tokens[i].ids for i in members], [boundaries[i] for i in members]
+            )
+            first = 0
+            for i in members:
+                vectors[bounds[i] : bounds[i + 1]] = joined[first : (first := first + len(boundaries[i]) + 1)]
 
         self._infer(tokens, self.passport.context_window, pool)
         return Embeddings(vectors, bounds)
@@ -98,11 +104,18 @@ class Encoder:
         nothing = np.empty(0, np.int64)
 
         def pool(states: FloatArray, members: Sequence[int]) -> None:
-            for row, i in enumerate(members):
-                vectors[i] = self._pool(states[row], len(tokens[i].ids), nothing)[0]
+            pooled = [self._pool(states[row], len(tokens[i].ids), nothing) for row, i in enumerate(members)]
+            ids = [tokens[i].ids for i in members]
+            vectors[list(members)] = self._join(np.concatenate(pooled), ids, [nothing] * len(ids))
 
         self._infer(tokens, self.passport.question_window, pool)
         return [Question(question, vectors[i], tokens[i].truncated) for i, question in enumerate(questions)]
+
+    def _join(self, rows: FloatArray, ids: Sequence[IntArray], boundaries: Sequence[IntArray]) -> FloatArray:
+        """Put the lexical part beside pooled rows, for a model that has one."""
+        if self._lexical is None:
+            return rows
+        return self._lexical.join(rows, self._lexical.rows(ids, boundaries))
 
     def _infer(self, tokens: Sequence[TokenIds], window: int, pool: Consumer) -> None:
         """Run the model over all texts; hand each batch's output and the indices of its texts to ``pool``."""

@@ -72,6 +72,11 @@ class Tokenizer:
         self.pad_id: int = self._tokenizer.token_to_id(PAD) or 0
         """What fills a row behind ``[SEP]``; it is masked, so any valid id serves where the vocabulary names none."""
 
+    @property
+    def size(self) -> int:
+        """Tokens of the vocabulary."""
+        return self._tokenizer.get_vocab_size(with_added_tokens=True)
+
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, without ``[CLS]`` and ``[SEP]``."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)

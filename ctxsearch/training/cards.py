@@ -63,10 +63,11 @@ def _table(steps: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = ["| step | top-1 | top-5 | MRR | minutes | seed | settings |", "|---|---|---|---|---|---|---|"]
     for step in steps:
         settings = ", ".join(f"{key} {value}" for key, value in step.get("settings", {}).items() if value is not None)
-        rows.append(
-            f"| {step['step']} | {step['top1']:.2f} | {step['top5']:.2f} | {step['mrr']:.4f} | "
-            f"{step.get('seconds', 0.0) / 60:.1f} | {step.get('seed', '')} | {settings} |"
-        )
+        accuracy = ("–", "–", "–")
+        if "top5" in step:
+            accuracy = (f"{step['top1']:.2f}", f"{step['top5']:.2f}", f"{step['mrr']:.4f}")
+        minutes = f"{step.get('seconds', 0.0) / 60:.1f}"
+        rows.append(f"| {' | '.join([step['step'], *accuracy, minutes, str(step.get('seed', '')), settings])} |")
     return rows
 
 

@@ -10,12 +10,18 @@ import numpy as np
 import torch
 import transformers
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
+from ctxsearch.encoder.lexical import LexicalPart
 from ctxsearch.errors import ModelError
+from ctxsearch.records import FloatArray
 from ctxsearch.training.pairs import TokenisedText
 
 TOKENS_PER_PASS = 4096
 """Padded tokens of one forward pass; texts of like length share a pass."""
+
+TEXTS_PER_PART = 256
+"""Texts whose lexical parts are made at once: some 100 MB."""
 
 TEMPERATURE = 0.05
 """Of the softmax over a batch's contexts; what the base was trained with."""
@@ -56,13 +62,24 @@ def load(base: Path, layers: Sequence[int] | None = None) -> Any:
     return model
 
 
-def embed(model: Any, texts: Sequence[TokenisedText], *, cls: bool) -> Embedded:
+def embed(
+    model: Any,
+    texts: Sequence[TokenisedText],
+    *,
+    cls: bool,
+    lexical: LexicalPart | None = None,
+    recompute: bool = False,
+) -> Embedded:
     """Embed texts and their sentences, as `encoder.runtime` pools them; differentiable.
 
     Args:
         model: as `load` gives it.
         texts: tokens with sentence boundaries.
         cls: whether the first token stands for the whole text, instead of the mean of all.
+        lexical: the lexical part of the embeddings, if they have one; it is not learnt.
+        recompute: keep of each pass only what it gives, and go through it again for its gradients: the memory of one
+            pass, whatever the number of texts, for a third more time (as gradient caching: Gao et al. 2021,
+            arXiv:2101.06983). The gradients are the same.
     """
     device = next(model.parameters()).device
     order = sorted(range(len(texts)), key=lambda i: -len(texts[i].ids))
@@ -72,7 +89,12 @@ def embed(model: Any, texts: Sequence[TokenisedText], *, cls: bool) -> Embedded:
         size = max(1, TOKENS_PER_PASS // len(texts[order[first]].ids))
         members = order[first : first + size]
         first += size
-        states, mask = _states(model, [texts[i] for i in members], device)
+        given = _inputs([texts[i] for i in members], device)
+        mask = given["attention_mask"].float()
+        if recompute and torch.is_grad_enabled():
+            states = checkpoint(_states, model, given, use_reentrant=False, preserve_rng_state=False)
+        else:
+            states = _states(model, given)
         lengths = mask.sum(1, keepdim=True)
         wholes.append(states[:, 0] if cls else (states * mask.unsqueeze(2)).sum(1) / lengths)
         segment, owner = _segments([texts[i] for i in members], states.shape[1])
@@ -84,22 +106,38 @@ def embed(model: Any, texts: Sequence[TokenisedText], *, cls: bool) -> Embedded:
     back = torch.empty(len(order), dtype=torch.int64)
     back[torch.tensor(order)] = torch.arange(len(order))
     whole = functional.normalize(torch.cat(wholes), dim=1)[back.to(device)]
-    if not sentences:
-        return Embedded(whole, whole[:0], torch.empty(0, dtype=torch.int64, device=device))
-    return Embedded(whole, functional.normalize(torch.cat(sentences), dim=1), torch.cat(owners))
+    own = torch.cat(owners) if owners else torch.empty(0, dtype=torch.int64, device=device)
+    each = functional.normalize(torch.cat(sentences), dim=1) if sentences else whole[:0]
+    if lexical is None:
+        return Embedded(whole, each, own)
+    parts = [texts[i : i + TEXTS_PER_PART] for i in range(0, len(texts), TEXTS_PER_PART)]
+    rows = np.concatenate([lexical.rows([t.ids for t in part], [t.boundaries for t in part]) for part in parts])
+    begins = np.concatenate([[0], np.cumsum([1 + len(text.boundaries) for text in texts])])
+    of_sentences = [np.arange(begins[i] + 1, begins[i + 1]) for i in order]  # in the order of the passes, as `each` is
+    return Embedded(
+        _join(whole, lexical, rows[begins[:-1]]), _join(each, lexical, rows[np.concatenate(of_sentences)]), own
+    )
 
 
-def _states(model: Any, texts: Sequence[TokenisedText], device: Any) -> tuple[Any, Any]:
+def _join(states: Any, lexical: LexicalPart, rows: FloatArray) -> Any:
+    """As `LexicalPart.join`, differentiable in the states."""
+    scale = torch.from_numpy(lexical.scale).to(states.device)
+    return torch.cat([states * scale[0], torch.from_numpy(rows).to(states.device) * scale[1]], dim=1)
+
+
+def _inputs(texts: Sequence[TokenisedText], device: Any) -> dict[str, Any]:
     longest = max(len(text.ids) for text in texts)
     ids = np.zeros((len(texts), longest), np.int64)
     mask = np.zeros((len(texts), longest), np.int64)
     for row, text in enumerate(texts):
         ids[row, : len(text.ids)] = text.ids
         mask[row, : len(text.ids)] = 1
-    given = {"input_ids": torch.from_numpy(ids).to(device), "attention_mask": torch.from_numpy(mask).to(device)}
-    with torch.autocast(device.type, torch.bfloat16):
-        states = model(**given).last_hidden_state
-    return states.float(), given["attention_mask"].float()
+    return {"input_ids": torch.from_numpy(ids).to(device), "attention_mask": torch.from_numpy(mask).to(device)}
+
+
+def _states(model: Any, given: dict[str, Any]) -> Any:
+    with torch.autocast(given["input_ids"].device.type, torch.bfloat16):
+        return model(**given).last_hidden_state.float()
 
 
 def _segments(texts: Sequence[TokenisedText], longest: int) -> tuple[Any, Any]:

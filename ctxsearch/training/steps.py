@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxsearch.encoder.lexical import LexicalPart
 from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.errors import ModelError
 from ctxsearch.fusion import LEXICAL_WEIGHT
@@ -31,7 +32,7 @@ from ctxsearch.query import SENTENCE_WEIGHT
 from ctxsearch.questionset import QuestionSet
 from ctxsearch.records import FloatArray, IntArray
 from ctxsearch.training import batches, negatives, network
-from ctxsearch.training.pairs import tokenise
+from ctxsearch.training.pairs import TokenisedText, tokenise
 
 CHECKPOINT_SECONDS = 240.0
 WARM_UP = 0.06
@@ -62,6 +63,8 @@ class Settings:
     seed: int = 1
     layers: tuple[int, ...] | None = None
     """Layers of the base that the student keeps; all for None."""
+    recompute: bool = False
+    """As in `network.embed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ class Run:
         windows: tuple[int, int],
         teachers: Sequence[Teacher] = (),
         distil: bool = False,
+        lexical: LexicalPart | None = None,
     ) -> None:
         """Load the base and the place where an earlier run was cut, if there is one.
 
@@ -115,12 +119,13 @@ class Run:
             windows: most tokens of a context and of a question.
             teachers: say which contexts are not wrong, and, when distilling, what to learn. Their mean counts.
             distil: learn from the teachers' scores as well.
+            lexical: the lexical part of the student's embeddings, if they have one.
 
         Raises:
             ModelError: the base cannot be loaded, or the folder is of another run.
         """
         self._base, self._pairs, self._folder, self._settings = base, pairs, folder, settings
-        self._cls, self._teachers, self._distil = cls, teachers, distil
+        self._cls, self._teachers, self._distil, self._lexical = cls, teachers, distil, lexical
         tokenizer = Tokenizer(base / "tokenizer.json")
         self._contexts = tokenise(pairs.paragraphs, tokenizer, windows[0], sentences=True)
         self._questions = tokenise(pairs.questions, tokenizer, windows[1], sentences=False)
@@ -208,8 +213,8 @@ class Run:
         gold = torch.tensor([column[c] for c in self._pairs.gold[batch.questions].tolist()], device=self._device)
         for group in self._optimiser.param_groups:
             group["lr"] = self._settings.learning_rate * _schedule(step, self.steps)
-        contexts = network.embed(self._model, [self._contexts[i] for i in batch.contexts], cls=self._cls)
-        questions = network.embed(self._model, [self._questions[i] for i in batch.questions], cls=self._cls).whole
+        contexts = self._embed([self._contexts[i] for i in batch.contexts])
+        questions = self._embed([self._questions[i] for i in batch.questions]).whole
         whole, blended = network.similarities(questions, contexts, SENTENCE_WEIGHT)
         ignored = torch.zeros(len(questions), len(batch.contexts), dtype=torch.bool, device=self._device)
         taught = None
@@ -228,6 +233,11 @@ class Run:
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         self._optimiser.step()
         return float(loss.item())
+
+    def _embed(self, texts: Sequence[TokenisedText]) -> network.Embedded:
+        return network.embed(
+            self._model, texts, cls=self._cls, lexical=self._lexical, recompute=self._settings.recompute
+        )
 
     def _teach(self, batch: batches.Batch) -> FloatArray:
         """The teachers' scores, float32 (questions, contexts): the mean of their dense scores, and BM25."""
@@ -250,8 +260,8 @@ class Run:
             return loaded
         self._model.eval()
         with torch.no_grad():
-            contexts = network.embed(self._model, self._contexts, cls=self._cls)
-            questions = network.embed(self._model, self._questions, cls=self._cls).whole
+            contexts = self._embed(self._contexts)
+            questions = self._embed(self._questions).whole
 
             def dense(asked: IntArray) -> FloatArray:
                 scores: FloatArray = network.similarities(questions[asked], contexts, SENTENCE_WEIGHT)[1].cpu().numpy()
@@ -281,6 +291,7 @@ class Run:
             "pairs": self._pairs.digest,
             "teachers": len(self._teachers),
             "distil": self._distil,
+            "lexical": [self._lexical.dim, self._lexical.share] if self._lexical else None,
             "settings": asdict(replace(self._settings)),
         }
         said = json.loads(json.dumps(said))
