@@ -6,7 +6,11 @@
     care.py       status, list, show, delete, verify, compact, repair, backup, export, import, reembed
     measure.py    eval
     models.py     model list, show, pull, build, train, calibrate
-    present.py    hits, lists and reports as text and as JSON
+    answers.py    answers as a person reads them
+    prompt.py     questions one after another
+    opening.py    the file of a hit in an editor, a pager, or a program of the desktop
+    present.py    lists and reports as text, and everything as JSON
+    terminal.py   what standard output is, and what a terminal may be sent
     progress.py   the progress bars
 
 No rule of the program lives here. Each command imports what it needs when it runs, so that ``--help`` is quick.

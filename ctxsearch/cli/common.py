@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import ctxsearch
+from ctxsearch.cli.terminal import clean
 from ctxsearch.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def complain(message: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Text that any terminal encoding can take; half characters of file names are replaced."""
+    """A line that any terminal can take: no control characters, and half characters of file names are replaced."""
     encoding = sys.stderr.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return clean(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 @contextmanager
