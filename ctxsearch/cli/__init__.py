@@ -4,6 +4,9 @@
     common.py     options and helpers that commands share
     search.py     ingest, query
     care.py       status, list, show, delete, verify, compact, repair, backup, export, import, reembed
+    health.py     doctor
+    completion.py completion, and what values there are
+    examples.py   the examples in the help
     measure.py    eval
     models.py     model list, show, pull, build, train, calibrate
     answers.py    answers as a person reads them
@@ -25,7 +28,7 @@ from typing import NoReturn
 import click
 
 import ctxsearch
-from ctxsearch.cli import care, measure, models, search
+from ctxsearch.cli import care, completion, examples, health, measure, models, search
 from ctxsearch.cli.common import DONE, FAILED, WRONG_USAGE, complain
 from ctxsearch.errors import ArgumentError, CtxsearchError
 
@@ -86,7 +89,10 @@ for command in (
     care.export,
     care.import_,
     care.reembed,
+    health.doctor,
+    completion.completion,
     measure.evaluate,
     models.model,
 ):
     commands.add_command(command)
+examples.attach(commands)

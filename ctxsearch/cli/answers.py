@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby, pairwise
@@ -208,7 +207,7 @@ class _Writer:
         self.linked = terminal.has_links(sys.stdout) and not plain
         self.columns = terminal.width(sys.stdout)
         self._wrapped = min(self.columns, terminal.WIDEST)
-        # A pipe need not wait for rich where each character is one cell wide.
+        # A pipe need not wait for rich.
         self._console = terminal.console(plain=plain) if self.styled or sys.stdout.isatty() else None
 
     def head(self, hit: Hit, where: str, barred: bool) -> None:
@@ -228,28 +227,21 @@ class _Writer:
 
     def line(self, pieces: Sequence[Piece], indent: str = " " * INDENT) -> None:
         """A line of text, wrapped and indented; no indent before the first line of an outdented one."""
-        columns = max(_LEAST_COLUMNS, self._wrapped - INDENT)
-        if self._console is None and all(_NARROW_TEXT.fullmatch(piece.text) for piece in pieces):
-            text = "".join(piece.text for piece in pieces)
-            for line in textwrap.wrap(text, columns, break_on_hyphens=False):
+        columns = self._wrapped - INDENT
+        if self._console is None:
+            for line in terminal.wrapped("".join(piece.text for piece in pieces), columns):
                 _echo(indent + line)
             return
         from rich.text import Text
 
-        console = self._console or terminal.console(plain=True)
-        lines = Text.assemble(*pieces).wrap(console, columns, overflow="fold")
+        lines = Text.assemble(*pieces).wrap(self._console, max(1, columns), overflow="fold")
         for number, wrapped in enumerate(lines):
             wrapped.rstrip()
-            console.print(Text(" " * INDENT if number else indent) + wrapped, soft_wrap=True)
+            self._console.print(Text(" " * INDENT if number else indent) + wrapped, soft_wrap=True)
 
     @staticmethod
     def blank() -> None:
         _echo("")
-
-
-_LEAST_COLUMNS = 8
-_NARROW_TEXT = re.compile("[\x20-\u02ff\u2010-\u2027\u2030-\u205e]*")
-"""Characters of which each is one cell wide, as `terminal.clean` leaves them."""
 
 
 def _bar(score: float) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import ctxsearch
+from ctxsearch.cli import completion
 from ctxsearch.cli.terminal import clean
 from ctxsearch.errors import ArgumentError
 
@@ -26,10 +27,16 @@ index_option = click.option(
     default=DEFAULT_INDEX,
     show_default=True,
     metavar="DIR",
+    shell_complete=completion.folders,
     help="The index folder ($CTXSEARCH_INDEX if that is set).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-model_option = click.option("--model", metavar="NAME|DIR", help="The model; else the index's own, or the default.")
+model_option = click.option(
+    "--model",
+    metavar="NAME|DIR",
+    shell_complete=completion.models,
+    help="The model; else the index's own, or the default.",
+)
 
 
 def complain(message: str) -> None:

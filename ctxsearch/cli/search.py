@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ctxsearch.cli import completion
 from ctxsearch.cli.common import (
     DONE,
     FAILED,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=completion.files)
 @index_option
 @model_option
 @click.option("--glob", metavar="G", help="Of the files in folders, only those that fit, as in '*.md'.")
@@ -88,6 +89,7 @@ def ingest(
     default="hybrid",
     show_default=True,
     metavar="MODE",
+    shell_complete=completion.modes,
     help="dense (by meaning), lexical (by words) or hybrid (both).",
 )
 @click.option(

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -55,6 +56,22 @@ def width(stream: TextIO) -> int:
     except (OSError, ValueError):
         columns = 0
     return columns or shutil.get_terminal_size((80, 24)).columns
+
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """A line as lines of at most ``columns`` cells, broken at spaces where there are any."""
+    columns = max(columns, _LEAST_COLUMNS)
+    if _NARROW.fullmatch(text):
+        return textwrap.wrap(text, columns, break_on_hyphens=False)
+    from rich.text import Text
+
+    lines = Text(text).wrap(console(plain=True), columns, overflow="fold")
+    return [line.plain.rstrip() for line in lines]
+
+
+_LEAST_COLUMNS = 8
+_NARROW = re.compile("[\x20-\u02ff\u2010-\u2027\u2030-\u205e\u2190\u2192]*")
+"""Characters of which each is one cell wide, as `clean` leaves them."""
 
 
 def console(stream: TextIO | None = None, *, plain: bool = False) -> Console:
