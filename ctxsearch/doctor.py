@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sys
 import time
@@ -21,7 +22,7 @@ from typing import Literal, TypeAlias
 import ctxsearch
 from ctxsearch.errors import CtxsearchError, ModelError, ModelNotFoundError
 from ctxsearch.layout import IndexFolder
-from ctxsearch.passport import ModelFolder, find_model
+from ctxsearch.passport import ModelFolder, find_model, model_homes
 from ctxsearch.records import IndexStatus
 
 State: TypeAlias = Literal["ok", "note", "warning", "broken"]
@@ -88,8 +89,14 @@ def examine(index: Path) -> list[Finding]:
         _environment,
     )
     for look in looks:
-        found.extend(look())
+        try:
+            found.extend(look())
+        except (ImportError, OSError) as error:  # as where a library of the system is missing that a wheel wants
+            found.append(Finding("libraries", "broken", f"one cannot be loaded: {error}", _REINSTALL))
     return found
+
+
+_REINSTALL = "install what is named, then ctxsearch again: pip install --force-reinstall ctxsearch"
 
 
 def _program() -> Iterator[Finding]:
@@ -119,7 +126,7 @@ def _libraries() -> Iterator[Finding]:
             "libraries",
             "broken",
             f"not installed: {', '.join(missing)}",
-            "install ctxsearch again: pip install --force-reinstall ctxsearch",
+            _REINSTALL,
         )
 
 
@@ -169,7 +176,8 @@ def _model(index: Path) -> Iterator[Finding]:
     except ModelError as error:
         yield Finding("model", "broken", *_split(str(error)))
         return
-    yield Finding("model", "ok", f"{model.passport.label} in {model.path}, files as its card says")
+    where = "in the package" if model.path.parent == model_homes()[-1] else f"in {model.path}"
+    yield Finding("model", "ok", f"{model.passport.label} {where}, its files as its card says")
     try:
         from ctxsearch.encoder import Encoder
         from ctxsearch.encoder.facts import runtime_facts
@@ -182,10 +190,6 @@ def _model(index: Path) -> Iterator[Finding]:
         milliseconds = (time.perf_counter() - started) * 1000
     except ModelError as error:
         yield Finding("encoder", "broken", *_split(str(error)))
-        return
-    except (ImportError, OSError) as error:  # a library of the system that OpenVINO or tokenizers want is not there
-        advice = "install what is named, then ctxsearch again: pip install --force-reinstall ctxsearch"
-        yield Finding("encoder", "broken", f"OpenVINO cannot be loaded: {error}", advice)
         return
     yield _processor(facts.processor)
     products = ", ".join(f"{count} in {precision}" for precision, count in facts.products.items())
@@ -282,8 +286,7 @@ def _permissions(index: Path) -> Iterator[Finding]:
 
 def _nearest(path: Path) -> Path:
     """The path, or the nearest folder above it that exists."""
-    path = path.absolute()
-    return next((place for place in (path, *path.parents) if place.exists()), path)
+    return next((place for place in (path, *path.absolute().parents) if place.exists()), path)
 
 
 def _extras() -> Iterator[Finding]:
@@ -300,7 +303,11 @@ def _extras() -> Iterator[Finding]:
 
 
 def _environment() -> Iterator[Finding]:
-    said = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("CTXSEARCH_")]
+    said = [
+        f"{name}={re.sub('//[^/@]*@', '//…@', value)}"  # an address may hold a password
+        for name, value in sorted(os.environ.items())
+        if name.startswith("CTXSEARCH_")
+    ]
     if said:
         yield Finding("settings", "ok", " ".join(said))
 

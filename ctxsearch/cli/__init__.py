@@ -62,7 +62,7 @@ def main() -> NoReturn:
     sys.exit(status)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(ctxsearch.__version__, prog_name="ctxsearch", message="%(prog)s %(version)s")
 def commands() -> None:
     """Search your own documents by meaning, on your own machine.

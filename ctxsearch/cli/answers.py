@@ -37,7 +37,6 @@ SENTENCE, WORD = 1, 2
 """Marks of a character: in the matched sentence, in a word of the question."""
 
 _STYLES = {0: "", SENTENCE: "bold", WORD: "yellow", SENTENCE | WORD: "bold yellow"}
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 class Piece(NamedTuple):
@@ -94,6 +93,9 @@ def _lines(hit: Hit, asked: frozenset[str] | None, full: bool) -> list[list[Piec
     """
     start, end = hit.sentence.start - hit.start, hit.sentence.end - hit.start
     first, last = (0, len(hit.text)) if full else _excerpt(hit.text, start, end)
+    cut = first > 0
+    if not full:
+        first = _after_heading(hit, first, start)
     text = hit.text[first:last]
     if hit.metadata.get("mime_type") not in _CODE:
         text = _reflowed(text)
@@ -111,7 +113,7 @@ def _lines(hit: Hit, asked: frozenset[str] | None, full: bool) -> list[list[Piec
         position += len(line) + 1
         if line.strip():
             lines.append([Piece(terminal.clean(run), _STYLES[mark]) for mark, run in runs])
-    if lines and first > 0:
+    if lines and cut:
         lines[0].insert(0, Piece("… "))
     if lines and last < len(hit.text.rstrip()):
         lines[-1].append(Piece(" …"))
@@ -146,6 +148,21 @@ def _excerpt(text: str, start: int, end: int) -> tuple[int, int]:
     return first, last
 
 
+def _after_heading(hit: Hit, first: int, start: int) -> int:
+    """Where the excerpt begins without the heading that stands in the hit's place already, and without a table's rule.
+
+    Args:
+        first: where the excerpt begins so far.
+        start: where the matched sentence begins; nothing of that is left out.
+    """
+    line = re.compile(r"\s*(.*)\n\s*").match(hit.text, first)
+    if line is None or line.end() > start:
+        return first
+    title = line[1].strip(" #=*\t")
+    known = title in (hit.title, *hit.headings[-1:]) if title else True
+    return line.end() if known or not re.search(r"\w", title) else first
+
+
 _LONGEST_WORD = 40
 _FULL_LINE = 45
 """Characters from which a line that ends was wrapped by its writer, not ended."""
@@ -173,7 +190,7 @@ _LEAST_STEM = 3
 _FUNCTION_WORDS = frozenset(
     """
     a about after all am an and any are as at be been before being between both but by can could did do does for
-    from had has have he her here him his how i if in into is it its just me might mine more most much must my
+    from had has have he her here him his how i if in into is it its just may me might mine more most much must my
     no nor not of off on or our out over own shall she should so some such than that the their them then there
     these they this those to too under up us very was we were what when where which while who whom whose why
     will with would you your
@@ -215,7 +232,7 @@ class _Writer:
         pieces = [Piece(str(hit.rank), "bold"), Piece(f"  {hit.score:.3f}  ")]
         if barred and self.styled and self.columns >= NARROW:
             bar = _bar(hit.score)
-            pieces += [Piece(bar, "green"), Piece("░" * (BAR_CELLS - len(bar)), "bright_black"), Piece("  ")]
+            pieces += [Piece(bar, "green"), Piece("━" * (BAR_CELLS - len(bar)), "bright_black"), Piece("  ")]
         ends = len(terminal.clean(hit.source))
         name, titles = where[:ends], where[ends:]
         target = _target(hit.source) if self.linked else None
@@ -245,9 +262,9 @@ class _Writer:
 
 
 def _bar(score: float) -> str:
-    """A bar as long as the score, in eighths of a cell."""
-    eighths = round(score * BAR_CELLS * 8)
-    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+    """A bar as long as the score, in halves of a cell."""
+    halves = round(score * BAR_CELLS * 2)
+    return "━" * (halves // 2) + "╸" * (halves % 2)
 
 
 def _target(source: str) -> str | None:

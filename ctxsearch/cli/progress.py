@@ -116,7 +116,8 @@ class _Shown:
     whole: int
     parts: Sequence[str]
     name: str
-    seconds_left: float | None
+    ends: float | None
+    """When it will be done, on the monotonic clock."""
 
 
 class _Meter:
@@ -125,6 +126,8 @@ class _Meter:
     def __init__(self) -> None:
         self._shown: _Shown | None = None
         self._first: tuple[float, int] | None = None
+        self.drawn: tuple[int, tuple[int, ...]] = (0, ())
+        """Columns of the terminal when it was last drawn, and of each line."""
 
     def show(self, done: int, whole: int, parts: Sequence[str], name: str, seconds_left: float | None = None) -> None:
         """Say where things stand; costs nothing but an assignment.
@@ -142,10 +145,12 @@ class _Meter:
         since, at_first = self._first
         if seconds_left is None and done > at_first and whole:
             seconds_left = (now - since) * (whole - done) / (done - at_first)
-        self._shown = _Shown(done, whole, parts, terminal.clean(name), seconds_left)
+        ends = None if seconds_left is None else now + seconds_left
+        self._shown = _Shown(done, whole, parts, terminal.clean(name), ends)
 
     def draw(self, width: int) -> RenderableType:
         """The two lines, in at most ``width`` columns."""
+        from rich.cells import cell_len
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -154,15 +159,17 @@ class _Meter:
         shown = self._shown
         share = min(1.0, shown.done / shown.whole) if shown and shown.whole else None
         said = "" if share is None else f"{share:4.0%}"
-        if shown and shown.seconds_left is not None:
-            said += f"  {_clock(shown.seconds_left)} left"
+        if shown and shown.ends is not None:
+            said += f"  {_clock(max(0.0, shown.ends - time.monotonic()))} left"
         line = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=None if share is None else 1.0, completed=share or 0.0, width=width - len(said) - 2)
-        if width - len(said) - 2 >= LEAST_BAR:
-            line.add_row(bar, said)
+        room = width - len(said) - 2
+        if room >= LEAST_BAR:
+            line.add_row(ProgressBar(None if share is None else 1.0, share or 0.0, width=room), said)
         else:
             line.add_row(said[: width - 1])
-        return Group(line, Text(_fitted(shown.parts, shown.name, width - 1) if shown else "starting", no_wrap=True))
+        below = _fitted(shown.parts, shown.name, width - 1) if shown else "starting"
+        self.drawn = (width, (width - 1 if room >= LEAST_BAR else len(said), cell_len(below)))
+        return Group(line, Text(below, no_wrap=True))
 
 
 @contextmanager
@@ -175,8 +182,18 @@ def _meter() -> Iterator[_Meter | None]:
 
     console = terminal.console(sys.stderr)
     meter = _Meter()
+
+    def draw() -> RenderableType:
+        before, lines = meter.drawn
+        now = console.width
+        if now < before:
+            # The terminal has wrapped what was drawn, of which rich knows nothing: start where the first line starts.
+            rows = sum(max(1, -(-line // now)) for line in lines)
+            console.file.write(f"\r\x1b[{rows - 1}A\x1b[J" + "\n" * (len(lines) - 1))
+        return meter.draw(now)
+
     with Live(
-        get_renderable=lambda: meter.draw(console.width),
+        get_renderable=draw,
         console=console,
         refresh_per_second=DRAWN_PER_SECOND,
         transient=True,
