@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import ctxsearch
-from ctxsearch.errors import CtxsearchError, ModelError, ModelNotFoundError
+from ctxsearch.errors import CtxsearchError, ModelError, PassportMismatchError, StoreError
 from ctxsearch.layout import IndexFolder
 from ctxsearch.passport import ModelFolder, find_model, model_homes
-from ctxsearch.records import IndexStatus
 
 State: TypeAlias = Literal["ok", "note", "warning", "broken"]
 
@@ -77,20 +76,9 @@ def examine(index: Path) -> list[Finding]:
         index: the index folder to look at; there need not be one.
     """
     found: list[Finding] = []
-    looks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        _program,
-        _libraries,
-        lambda: _index(index),
-        lambda: _model(index),
-        _sqlite,
-        lambda: _disk(index),
-        lambda: _permissions(index),
-        _extras,
-        _environment,
-    )
-    for look in looks:
+    for look in (_program, _libraries, _index, _model, _sqlite, _disk, _rights, _extras, _settings):
         try:
-            found.extend(look())
+            found.extend(look(index))
         except (ImportError, OSError) as error:  # as where a library of the system is missing that a wheel wants
             found.append(Finding("libraries", "broken", f"one cannot be loaded: {error}", _REINSTALL))
     return found
@@ -99,7 +87,7 @@ def examine(index: Path) -> list[Finding]:
 _REINSTALL = "install what is named, then ctxsearch again: pip install --force-reinstall ctxsearch"
 
 
-def _program() -> Iterator[Finding]:
+def _program(index: Path) -> Iterator[Finding]:
     system = f"{platform.system()} {platform.machine()}"
     yield Finding("program", "ok", f"ctxsearch {ctxsearch.__version__}, Python {platform.python_version()}, {system}")
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
@@ -112,7 +100,7 @@ def _program() -> Iterator[Finding]:
         )
 
 
-def _libraries() -> Iterator[Finding]:
+def _libraries(index: Path) -> Iterator[Finding]:
     there, missing = [], []
     for name in LIBRARIES:
         try:
@@ -131,57 +119,48 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _index(path: Path) -> Iterator[Finding]:
+    if not _has_index(path):
+        yield Finding("index", "note", f"none at {path}", f"make one: ctxsearch ingest PATH --index {path}")
+        return
     try:
-        status = _status(path)
+        with ctxsearch.open(path, read_only=True) as index:  # which holds the catalog against its seal
+            status = index.status()
     except CtxsearchError as error:
         yield Finding("index", "broken", *_split(str(error)))
         return
-    if status is None:
-        yield Finding("index", "note", f"none at {path}", f"make one: ctxsearch ingest PATH --index {path}")
-        return
-    held = (
-        f"{path}: {status.documents:,} documents, {status.contexts:,} contexts, "
-        f"{sum(status.bytes.values()) / 1e6:,.1f} MB, made with {status.passport['name']}"
-    )
-    if status.problems:
-        for problem in status.problems:
-            found, advice = _split(problem)
-            yield Finding("index", "broken", f"{path}: {found}", advice or f"ctxsearch repair --index {path}")
-    elif status.documents == 0:
+    for problem in status.problems:
+        found, advice = _split(problem)
+        yield Finding("index", "broken", f"{path}: {found}", advice or f"ctxsearch repair --index {path}")
+    if status.documents == 0:
         yield Finding("index", "note", f"{path} is empty", f"fill it: ctxsearch ingest PATH --index {path}")
-    else:
-        yield Finding("index", "ok", held)
+    elif not status.problems:
+        size = sum(status.bytes.values()) / 1e6
+        holds = f"{status.documents:,} documents, {status.contexts:,} contexts, {size:,.1f} MB"
+        yield Finding("index", "ok", f"{path}: {holds}, made with {status.passport['name']}")
 
 
-def _status(path: Path) -> IndexStatus | None:
-    """The status of the index, of which the seal was checked; None if there is none.
-
-    Raises:
-        StoreError: it cannot be opened.
-    """
-    if not IndexFolder(path).exists():
-        return None
-    with ctxsearch.open(path, read_only=True) as index:
-        return index.status()
-
-
-def _model(index: Path) -> Iterator[Finding]:
-    """The index's own model, else the one in the box: its files, how it runs, and whether it embeds."""
-    model = _model_of(index)
-    if isinstance(model, Finding):
-        yield model
-        return
+def _has_index(path: Path) -> bool:
+    """Whether there is an index, or something else in its place, which opening it will tell."""
     try:
+        return IndexFolder(path).exists()
+    except CtxsearchError:
+        return True
+
+
+def _model(path: Path) -> Iterator[Finding]:
+    """The index's own model, else the one in the box: its files, how it runs, and whether it embeds."""
+    try:
+        model = _model_of(path)
         model.verify()
-    except ModelError as error:
+    except (ModelError, PassportMismatchError) as error:
         yield Finding("model", "broken", *_split(str(error)))
         return
     where = "in the package" if model.path.parent == model_homes()[-1] else f"in {model.path}"
     yield Finding("model", "ok", f"{model.passport.label} {where}, its files as its card says")
-    try:
-        from ctxsearch.encoder import Encoder
-        from ctxsearch.encoder.facts import runtime_facts
+    from ctxsearch.encoder import Encoder
+    from ctxsearch.encoder.facts import runtime_facts
 
+    try:
         facts = runtime_facts(model)
         encoder = Encoder(model)
         encoder.embed_questions([PROBE])
@@ -197,19 +176,16 @@ def _model(index: Path) -> Iterator[Finding]:
     yield Finding("encoder", "ok", f"{run}; a question takes {milliseconds:.1f} ms")
 
 
-def _model_of(index: Path) -> ModelFolder | Finding:
-    name = None
+def _model_of(path: Path) -> ModelFolder:
     try:
-        status = _status(index)
-        name = str(status.passport["name"]) if status else None
-    except CtxsearchError:
+        if _has_index(path):
+            with ctxsearch.open(path, read_only=True) as index:
+                return index.model
+    except PassportMismatchError:
+        raise
+    except StoreError:
         pass  # which the finding about the index tells
-    try:
-        return find_model(name)
-    except ModelNotFoundError as error:
-        return Finding("model", "broken", *_split(str(error)))
-    except ModelError as error:
-        return Finding("model", "broken", *_split(str(error)))
+    return find_model()
 
 
 def _processor(name: str) -> Finding:
@@ -237,7 +213,7 @@ def _flags() -> frozenset[str]:
     return frozenset()
 
 
-def _sqlite() -> Iterator[Finding]:
+def _sqlite(index: Path) -> Iterator[Finding]:
     from ctxsearch.catalog.facts import sqlite_facts
 
     facts = sqlite_facts()
@@ -270,7 +246,7 @@ def _disk(index: Path) -> Iterator[Finding]:
         yield Finding("disk", "ok", found)
 
 
-def _permissions(index: Path) -> Iterator[Finding]:
+def _rights(index: Path) -> Iterator[Finding]:
     place = _nearest(index)
     wanted = [place, *(sorted(index.iterdir()) if place == index and os.access(index, os.R_OK) else [])]
     closed = [path for path in wanted if not os.access(path, os.W_OK)]
@@ -289,7 +265,7 @@ def _nearest(path: Path) -> Path:
     return next((place for place in (path, *path.absolute().parents) if place.exists()), path)
 
 
-def _extras() -> Iterator[Finding]:
+def _extras(index: Path) -> Iterator[Finding]:
     there = []
     for extra, (modules, use) in EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]
@@ -302,7 +278,7 @@ def _extras() -> Iterator[Finding]:
         yield Finding("extras", "ok", f"{', '.join(there)} installed")
 
 
-def _environment() -> Iterator[Finding]:
+def _settings(index: Path) -> Iterator[Finding]:
     said = [
         f"{name}={re.sub('//[^/@]*@', '//…@', value)}"  # an address may hold a password
         for name, value in sorted(os.environ.items())

@@ -154,7 +154,7 @@ def collection() -> Iterator[Path]:
         shutil.copytree(ROOT / "data", folder / "data")
         (folder / "notes").mkdir()
         texts = [file.read_text(encoding="utf-8") for file in sorted((ROOT / "data" / "handbook").iterdir())]
-        for number in range(360):
+        for number in range(100):
             note = f"# Note {number}\n\n{texts[number % len(texts)]}"
             (folder / "notes" / f"note-{number:03}.md").write_text(note, encoding="utf-8")
         subprocess.run([sys.executable, "-m", "ctxsearch.cli", "ingest", "data"], cwd=folder, check=True)

@@ -16,15 +16,15 @@ import ctxsearch
 from ctxsearch import doctor
 from ctxsearch.catalog import facts
 from ctxsearch.encoder.facts import runtime_facts
-from ctxsearch.passport import find_model
+from ctxsearch.errors import ModelNotFoundError
+from ctxsearch.passport import ModelFolder, find_model
 from tests.test_cli import run
 
 
 def found(index: Path, area: str) -> doctor.Finding:
-    """What is said of one area; the worst first."""
-    states = ("broken", "warning", "note", "ok")
-    fitting = [finding for finding in doctor.examine(index) if finding.area == area]
-    return min(fitting, key=lambda finding: states.index(finding.state))
+    """The first that is said of one area."""
+    look = getattr(doctor, f"_{area.lower()}")
+    return next(finding for finding in look(index) if finding.area == area)
 
 
 @pytest.fixture
@@ -95,10 +95,14 @@ def test_a_damaged_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_model_that_is_not_here(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ctxsearch.passport.model_homes", lambda: [filled])
+    def nothing(name: str) -> ModelFolder:
+        raise ModelNotFoundError(name)
+
+    monkeypatch.setattr("ctxsearch.index.find_model", nothing)
     assert found(filled, "model").state == "broken"
     assert found(filled, "index").state == "broken"
     assert "which is not here" in found(filled, "index").found
+    assert "install it" in found(filled, "index").advice
 
 
 def test_little_disk(sample: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +129,8 @@ def test_a_folder_that_may_not_be_written(sample: ctxsearch.Index, monkeypatch: 
 def test_a_missing_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = doctor.find_spec
     monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "striprtf" else real(name))
-    finding = next(one for one in doctor.examine(tmp_path / "none") if one.area == "extras" and one.state == "note")
+    finding = found(tmp_path, "extras")
+    assert finding.state == "note"
     assert finding.found.startswith("[documents] is incomplete: no PDF")
     assert finding.advice == "pip install 'ctxsearch[documents]'"
 
@@ -133,7 +138,9 @@ def test_a_missing_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_missing_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "LIBRARIES", ("numpy", "no-such-library"))
     finding = found(tmp_path / "none", "libraries")
-    assert (finding.state, finding.found) == ("broken", "not installed: no-such-library")
+    assert finding.found.startswith("numpy ")
+    missing = list(doctor._libraries(tmp_path))[1]
+    assert (missing.state, missing.found) == ("broken", "not installed: no-such-library")
 
 
 def test_a_library_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,8 +148,7 @@ def test_a_library_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.Mon
         raise ImportError("libsqlite3.so.0: cannot open shared object file")
 
     monkeypatch.setattr(facts, "sqlite_facts", unloadable)
-    finding = found(tmp_path / "none", "libraries")
-    assert finding.state == "broken"
+    finding = next(one for one in doctor.examine(tmp_path / "none") if one.state == "broken")
     assert finding.found == "one cannot be loaded: libsqlite3.so.0: cannot open shared object file"
 
 
