@@ -53,7 +53,7 @@ SCREENS: dict[str, tuple[Typed, ...]] = {
         Typed("what do barn owls eat?", r"owl\.txt[\s\S]*\n\?\s+lexical, 1 hit$"),
         Typed(":help", r"is a question\.\n\?\s+lexical, 1 hit$"),
     ),
-    "progress": (Typed("ctxsearch ingest notes --index indexes/notes", r"\d left\n.*/s .*$"),),
+    "progress": (Typed("ctxsearch ingest notes --index indexes/notes", r"(left|finishing)\s*\n.*/s .*$"),),
     "summary": (Typed("ctxsearch ingest notes data --index indexes/notes"),),
     "doctor": (Typed("ctxsearch doctor"),),
     "help": (Typed("ctxsearch query --help"),),

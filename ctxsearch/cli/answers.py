@@ -134,7 +134,7 @@ def _marks(text: str, start: int, end: int, asked: frozenset[str]) -> bytes:
 def _excerpt(text: str, start: int, end: int) -> tuple[int, int]:
     """Where the excerpt around the sentence ``text[start:end]`` begins and ends: at words, as much before as after."""
     room = max(0, EXCERPT_CHARACTERS - (end - start))
-    before, after = start, len(text.rstrip()) - end
+    before, after = start, max(0, len(text.rstrip()) - end)
     left = min(before, max(room // 2, room - after))
     right = min(after, room - left)
     first, last = start - left, end + right

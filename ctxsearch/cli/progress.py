@@ -159,7 +159,9 @@ class _Meter:
         shown = self._shown
         share = min(1.0, shown.done / shown.whole) if shown and shown.whole else None
         said = "" if share is None else f"{share:4.0%}"
-        if shown and shown.ends is not None:
+        if share == 1.0:
+            said += "  finishing"  # all is read; the last of it is worked on
+        elif shown and shown.ends is not None:
             said += f"  {_clock(max(0.0, shown.ends - time.monotonic()))} left"
         line = Table.grid(padding=(0, 1))
         room = width - len(said) - 2
@@ -185,7 +187,7 @@ def _meter() -> Iterator[_Meter | None]:
 
     def draw() -> RenderableType:
         before, lines = meter.drawn
-        now = console.width
+        now = terminal.width(sys.stderr)
         if now < before:
             # The terminal has wrapped what was drawn, of which rich knows nothing: start where the first line starts.
             rows = sum(max(1, -(-line // now)) for line in lines)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, TextIO
@@ -55,7 +54,8 @@ def width(stream: TextIO) -> int:
         columns = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
     except (OSError, ValueError):
         columns = 0
-    return columns or shutil.get_terminal_size((80, 24)).columns
+    said = os.environ.get("COLUMNS", "")
+    return columns or (int(said) if said.isdecimal() else 0) or 80
 
 
 def wrapped(text: str, columns: int) -> list[str]:
