@@ -172,7 +172,7 @@ def _model(path: Path) -> Iterator[Finding]:
         return
     yield _processor(facts.processor)
     products = ", ".join(f"{count} in {precision}" for precision, count in facts.products.items())
-    run = f"matrix products {products}, the rest in {facts.others}" if products else f"runs in {facts.others}"
+    run = f"matrix products: {products}; the rest in {facts.others}" if products else f"runs in {facts.others}"
     yield Finding("encoder", "ok", f"{run}; a question takes {milliseconds:.1f} ms")
 
 

@@ -53,7 +53,7 @@ SCREENS: dict[str, tuple[Typed, ...]] = {
         Typed("what do barn owls eat?", r"owl\.txt[\s\S]*\n\?\s+lexical, 1 hit$"),
         Typed(":help", r"is a question\.\n\?\s+lexical, 1 hit$"),
     ),
-    "progress": (Typed("ctxsearch ingest notes --index indexes/notes", r"(left|finishing)\s*\n.*/s .*$"),),
+    "progress": (Typed("ctxsearch ingest notes --index indexes/notes", r"(left|finishing)\s*\n.*/s.*$"),),
     "summary": (Typed("ctxsearch ingest notes data --index indexes/notes"),),
     "doctor": (Typed("ctxsearch doctor"),),
     "help": (Typed("ctxsearch query --help"),),
@@ -154,7 +154,7 @@ def collection() -> Iterator[Path]:
         shutil.copytree(ROOT / "data", folder / "data")
         (folder / "notes").mkdir()
         texts = [file.read_text(encoding="utf-8") for file in sorted((ROOT / "data" / "handbook").iterdir())]
-        for number in range(100):
+        for number in range(240):
             note = f"# Note {number}\n\n{texts[number % len(texts)]}"
             (folder / "notes" / f"note-{number:03}.md").write_text(note, encoding="utf-8")
         subprocess.run([sys.executable, "-m", "ctxsearch.cli", "ingest", "data"], cwd=folder, check=True)

@@ -192,10 +192,10 @@ def test_the_prompt(sample: ctxsearch.Index, home: Path) -> None:
         place = seen.wait_for("lexical, 1 hit", place)
         seen.type("barn owl voles\r")
         place = seen.wait_for("lexical, 1 hit", seen.wait_for("barn-owl.txt", place))
-        seen.type(":where team=nobody\r")
-        place = seen.wait_for("where team=nobody", place)
+        seen.type(":where mime_type=none\r")
+        place = seen.wait_for("where mime_type=none", place)
         seen.type("barn owl\r")
-        place = seen.wait_for("where team=nobody", seen.wait_for("no context was found", place))
+        place = seen.wait_for("where mime_type=none", seen.wait_for("no context was found", place))
         for line, said in (
             (":k none", "expected a number"),
             (":mode fancy", "there are hybrid, dense, lexical"),

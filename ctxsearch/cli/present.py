@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctxsearch.cli.terminal import clean
+from ctxsearch.cli.terminal import clean as _clean
 from ctxsearch.errors import ArgumentError
 from ctxsearch.passport import DEFAULT_MODEL, ModelFolder
 from ctxsearch.readers.kinds import UNITS
@@ -51,7 +51,7 @@ def json_line(value: Mapping[str, Any]) -> None:
 def exactly(text: str) -> None:
     """A text as it is, in UTF-8, with no newline added; on a terminal, without what a terminal obeys."""
     if sys.stdout.isatty():
-        _print("\n".join(map(clean, text.expandtabs().splitlines())))
+        _print("\n".join(map(_clean, text.expandtabs().splitlines())))
         return
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.buffer.flush()
@@ -61,7 +61,7 @@ def sources(found: Iterable[str]) -> None:
     """A line a source, as the system names it, so that other programs find the files; cleaned on a terminal."""
     for source in found:
         if sys.stdout.isatty():
-            _print(clean(source))
+            _print(_clean(source))
         else:
             sys.stdout.buffer.write(source.encode("utf-8", "surrogateescape") + b"\n")
     sys.stdout.buffer.flush()
@@ -89,7 +89,7 @@ def place(hit: Hit, line: int | None = None) -> str:
     elif line is not None:
         where += f" line {line}"
     titles = hit.headings or ((hit.title,) if hit.title and hit.title not in hit.source else ())
-    return clean(" › ".join((where, *titles)))
+    return _clean(" › ".join((where, *titles)))
 
 
 def nothing_found(index: Index, filtered: bool, min_score: float | None) -> str:
@@ -150,7 +150,7 @@ def report(done: IngestReport) -> None:
     _print(f"documents: {', '.join(parts)}")
     _print(
         f"{done.contexts:,} contexts, {done.sentences:,} sentences, {done.tokens:,} tokens embedded "
-        f"in {done.seconds:.1f} s ({done.contexts_per_second:.0f} contexts/s); index {clean(done.index)}"
+        f"in {done.seconds:.1f} s ({done.contexts_per_second:.0f} contexts/s); index {_clean(done.index)}"
     )
 
 
@@ -181,7 +181,7 @@ def status(found: IndexStatus) -> None:
     """What an index holds."""
     passport = found.passport
     for name, value in (
-        ("index", clean(found.index)),
+        ("index", _clean(found.index)),
         ("documents", f"{found.documents:,}"),
         ("contexts", f"{found.contexts:,}"),
         ("sentences", f"{found.sentences:,}"),
@@ -225,7 +225,7 @@ def summaries(found: Iterable[DocumentSummary]) -> None:
     """A line a document: id, contexts, source, title."""
     for summary in found:
         title = "" if summary.title in summary.source else f"  {summary.title}"
-        _print(clean(f"{summary.document_id:>6}  {summary.contexts:>5}  {summary.source}{title}"))
+        _print(_clean(f"{summary.document_id:>6}  {summary.contexts:>5}  {summary.source}{title}"))
 
 
 def summary_json(summary: DocumentSummary) -> dict[str, Any]:

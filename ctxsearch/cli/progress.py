@@ -177,7 +177,7 @@ class _Meter:
 @contextmanager
 def _meter() -> Iterator[_Meter | None]:
     """A meter that is drawn on standard error; None where that is no terminal, or one that cannot move its cursor."""
-    if not sys.stderr.isatty() or os.environ.get("TERM", "") in ("", "dumb", "unknown"):
+    if not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
         yield None
         return
     from rich.live import Live
