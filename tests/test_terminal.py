@@ -166,6 +166,13 @@ def test_no_progress_off_a_terminal(tmp_path: Path) -> None:
     assert seen.shown.startswith("documents: 9 added")
 
 
+def test_doctor_fits_a_narrow_terminal(sample: ctxsearch.Index) -> None:
+    with Terminal("doctor", "--index", sample.path, columns=40) as seen:
+        assert seen.end() == 0
+    assert 30 < max(seen.widths) <= 40
+    assert "\x1b[32mok" in seen.sent
+
+
 # The prompt
 
 

@@ -66,11 +66,9 @@ def _show(found: Sequence[Finding]) -> None:
         for line in advice:
             _echo(" " * indent + (click.style(line, bold=True) if styled else line))
     counts = Counter(finding.state for finding in found)
+    warnings = "1 warning" if counts["warning"] == 1 else f"{counts['warning']} warnings"
     _echo("")
-    if counts["broken"]:
-        _echo(f"{counts['broken']} broken, {counts['warning']} warnings")
-    else:
-        _echo(f"Fit. {counts['warning']} warnings, {counts['note']} notes." if counts["warning"] else "Fit.")
+    _echo(f"{counts['broken']} broken, {warnings}." if counts["broken"] else f"Fit, {warnings}.")
 
 
 def _echo(text: str) -> None:
