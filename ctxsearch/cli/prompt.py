@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import NestedCompleter
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.styles import Style
@@ -69,7 +70,7 @@ def run(index: Index, settings: Settings) -> int:
     loading.start()
     session: PromptSession[str] = PromptSession(
         history=_history(),
-        completer=NestedCompleter.from_nested_dict({**dict.fromkeys(_COMMANDS), ":mode": dict.fromkeys(MODES)}),
+        completer=_Completer(),
         complete_while_typing=False,
         style=Style.from_dict({"bottom-toolbar": "noreverse"}),
     )
@@ -171,6 +172,20 @@ _COMMANDS: dict[str, Callable[[_Prompt, str], None]] = {
     ":help": _Prompt._help,
     ":quit": _Prompt._quit,
 }
+
+
+class _Completer(Completer):
+    """Completes commands and modes with Tab."""
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        line = document.text_before_cursor
+        name, space, rest = line.partition(" ")
+        known: Iterable[str] = _COMMANDS
+        if space:
+            known = MODES if name == ":mode" else ()
+        begun = rest if space else line
+        if line.startswith(":"):
+            yield from (Completion(word, -len(begun)) for word in known if word.startswith(begun))
 
 
 def _split(said: str) -> list[str]:
