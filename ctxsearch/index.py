@@ -105,6 +105,16 @@ class Index:
         """The index folder."""
         return self._folder.root
 
+    @property
+    def model(self) -> ModelFolder:
+        """The model that the index was made with.
+
+        Raises:
+            ModelError: it is not here, or cannot be used.
+            PassportMismatchError: the one of that name here is another.
+        """
+        return self._find_model(self._store.passport, self._store.model_path)
+
     def __enter__(self) -> Index:
         return self
 

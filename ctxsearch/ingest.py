@@ -33,7 +33,7 @@ CONTEXTS_PER_WINDOW = 512
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where an ingest stands. Counts are of what is committed."""
+    """Where an ingest stands. Counts are of what is written, which is committed when its last document is whole."""
 
     documents: int
     contexts: int
@@ -364,19 +364,16 @@ class _Run:
                 sentences=put.sentences + sum(len(context.sentences) for context in part.contexts),
                 tokens=put.tokens + sum(context.tokens for context in part.contexts),
             )
-        if not window[-1].last:
-            return  # a document is committed whole
-        self.writer.commit()
-        self._committed = self._put
+        if window[-1].last:  # a document is committed whole
+            self.writer.commit()
+            self._committed = self._put
         self._source = window[-1].document.source
         self._tell()
 
     def _tell(self) -> None:
         if self._on_progress:
-            done = self._committed.added + self._committed.updated + self._unchanged
-            self._on_progress(
-                Progress(done, self._committed.contexts, self.bytes_read, self._bytes_total, self._source)
-            )
+            done = self._put.added + self._put.updated + self._unchanged
+            self._on_progress(Progress(done, self._put.contexts, self.bytes_read, self._bytes_total, self._source))
 
 
 def _short(text: str) -> int:

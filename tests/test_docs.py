@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-PAGES = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "data/README.md", "benchmarks/QUALITY.md"]
+PAGES = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "data/README.md", "benchmarks/QUALITY.md", "docs/terminal.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -41,6 +41,7 @@ HOUSE = (
     "evaluate",
     "training",
     "modelling",
+    "doctor",
     "cli",
 )
 """The rooms, from the ground up: each may import those before it."""

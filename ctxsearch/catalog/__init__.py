@@ -8,6 +8,7 @@
     metadata.py     the values of documents' metadata, indexed
     conditions.py   conditions on metadata as SQL
     care.py         checking all of it, copying it, reading what is left of a damaged one
+    facts.py        what SQLite is here
 
 Only this room imports sqlite_utils and sqlite3. It knows rows and SQL; it does not know FAISS, a model, or files other
 than its own. What is written between `Catalog.begin` and `Catalog.commit` becomes durable as a whole or not at all, and

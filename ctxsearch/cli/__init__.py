@@ -5,9 +5,16 @@
     search.py     ingest, query
     watching.py   ingest --watch
     care.py       status, list, show, delete, verify, compact, repair, backup, export, import, reembed
+    health.py     doctor
+    completion.py completion, and what values there are
+    examples.py   the examples in the help
     measure.py    eval
     models.py     model list, show, pull, build, train, calibrate
-    present.py    hits, lists and reports as text and as JSON
+    answers.py    answers as a person reads them
+    prompt.py     questions one after another
+    opening.py    the file of a hit in an editor, a pager, or a program of the desktop
+    present.py    lists and reports as text, and everything as JSON
+    terminal.py   what standard output is, and what a terminal may be sent
     progress.py   the progress bars
 
 No rule of the program lives here. Each command imports what it needs when it runs, so that ``--help`` is quick.
@@ -22,7 +29,7 @@ from typing import NoReturn
 import click
 
 import ctxsearch
-from ctxsearch.cli import care, measure, models, search
+from ctxsearch.cli import care, completion, examples, health, measure, models, search
 from ctxsearch.cli.common import DONE, FAILED, WRONG_USAGE, complain
 from ctxsearch.errors import ArgumentError, CtxsearchError
 
@@ -56,7 +63,7 @@ def main() -> NoReturn:
     sys.exit(status)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(ctxsearch.__version__, prog_name="ctxsearch", message="%(prog)s %(version)s")
 def commands() -> None:
     """Search your own documents by meaning, on your own machine.
@@ -83,7 +90,10 @@ for command in (
     care.export,
     care.import_,
     care.reembed,
+    health.doctor,
+    completion.completion,
     measure.evaluate,
     models.model,
 ):
     commands.add_command(command)
+examples.attach(commands)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import ctxsearch
+from ctxsearch.cli import completion
 from ctxsearch.cli.common import DONE, FAILED, complain, conditions, index_option, json_option, opened, where_option
 from ctxsearch.errors import ArgumentError
 
@@ -56,7 +57,7 @@ def list_(index_path: str, where: tuple[str, ...], failed: bool, as_json: bool) 
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", shell_complete=completion.sources)
 @index_option
 @json_option
 def show(source: str, index_path: str, as_json: bool) -> int:
@@ -73,7 +74,7 @@ def show(source: str, index_path: str, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=completion.sources)
 @index_option
 @json_option
 def delete(sources: tuple[str, ...], index_path: str, as_json: bool) -> int:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import ctxsearch
+from ctxsearch.cli import completion
+from ctxsearch.cli.terminal import clean
 from ctxsearch.errors import ArgumentError
 from ctxsearch.records import Spelled
 
@@ -30,6 +32,7 @@ index_option = click.option(
     default=DEFAULT_INDEX,
     show_default=True,
     metavar="DIR",
+    shell_complete=completion.folders,
     help="The index folder ($CTXSEARCH_INDEX if that is set).",
 )
 where_option = click.option(
@@ -39,7 +42,12 @@ where_option = click.option(
     help="Only documents whose metadata fit: K=V, K!=V, K>V, K>=V, K<V, K<=V or K~GLOB; several are joined by and.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-model_option = click.option("--model", metavar="NAME|DIR", help="The model; else the index's own, or the default.")
+model_option = click.option(
+    "--model",
+    metavar="NAME|DIR",
+    shell_complete=completion.models,
+    help="The model; else the index's own, or the default.",
+)
 
 
 def complain(message: str) -> None:
@@ -48,9 +56,9 @@ def complain(message: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Text that any terminal encoding can take; half characters of file names are replaced."""
+    """A line that any terminal can take: no control characters, and half characters of file names are replaced."""
     encoding = sys.stderr.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return clean(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 @contextmanager

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ctxsearch.cli.terminal import clean as _clean
 from ctxsearch.errors import ArgumentError
 from ctxsearch.passport import DEFAULT_MODEL, ModelFolder
-from ctxsearch.readers.kinds import LINED, UNITS
+from ctxsearch.readers.kinds import UNITS
 from ctxsearch.records import (
     Answer,
     DocumentSummary,
@@ -37,51 +35,46 @@ MOST_LISTED = 20
 """Failures and skips printed one by one; --json has them all."""
 
 TRUNCATED = "the question is too long; its end was not searched"
-_MARK = "\x01"
-"""Stands where the matched sentence begins and ends; cleaned text has no such character."""
 
-_CONTROL = {code: " " for code in [*range(0x20), *range(0x7F, 0xA0)] if chr(code) not in "\n\t"}
-
+_ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+"""Control characters that JSON allows and a terminal obeys."""
 
 # Writing
 
 
 def json_line(value: Mapping[str, Any]) -> None:
     """One JSON object on a line of its own."""
-    sys.stdout.buffer.write(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+    line = json.dumps(value, ensure_ascii=False).translate(_ESCAPED)
+    sys.stdout.buffer.write(line.encode("utf-8", "replace") + b"\n")
     sys.stdout.buffer.flush()
 
 
 def exactly(text: str) -> None:
-    """A text as it is, in UTF-8, with no newline added."""
+    """A text as it is, in UTF-8, with no newline added; on a terminal, without what a terminal obeys."""
+    if sys.stdout.isatty():
+        _print("\n".join(map(_clean, text.expandtabs().splitlines())))
+        return
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.buffer.flush()
 
 
+def sources(found: Iterable[str]) -> None:
+    """A line a source, as the system names it, so that other programs find the files; cleaned on a terminal."""
+    for source in found:
+        if sys.stdout.isatty():
+            _print(_clean(source))
+        else:
+            sys.stdout.buffer.write(source.encode("utf-8", "surrogateescape") + b"\n")
+    sys.stdout.buffer.flush()
+
+
 def _print(text: str = "") -> None:
-    """A line. What no terminal should be sent is left out: a document may hold escape codes, a terminal obeys them."""
+    """A line; what the encoding of standard output does not have becomes a question mark."""
     encoding = sys.stdout.encoding or "utf-8"
-    click.echo(text.encode(encoding, "replace").decode(encoding), color=_colours())
-
-
-def _clean(text: str) -> str:
-    return text.translate(_CONTROL)
-
-
-def _colours() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(text.encode(encoding, "replace").decode(encoding))
 
 
 # Answers
-
-
-def answer(found: Answer, title: bool, index: Index) -> None:
-    """An answer: per hit its rank, score and place, and the context with the matched sentence marked."""
-    if title:
-        _print(click.style(_clean(found.question), bold=True))
-        _print()
-    for hit in found:
-        _hit(hit, _line_of(hit, index))
 
 
 def place(hit: Hit, line: int | None = None) -> str:
@@ -98,51 +91,6 @@ def place(hit: Hit, line: int | None = None) -> str:
         where += f" line {line}"
     titles = hit.headings or ((hit.title,) if hit.title and hit.title not in hit.source else ())
     return _clean(" › ".join((where, *titles)))
-
-
-def _line_of(hit: Hit, index: Index) -> int | None:
-    """Number of the line on which the matched sentence begins, where the text is the file's own."""
-    if hit.metadata.get("mime_type") not in LINED:
-        return None
-    return index.text(document_id=hit.document_id).count("\n", 0, hit.sentence.start) + 1
-
-
-def _hit(hit: Hit, line: int | None) -> None:
-    where = _linked(click.style(place(hit, line), fg="cyan"), hit.source)
-    _print(f"{click.style(str(hit.rank), bold=True)}  {hit.score:.3f}  {where}")
-    width = min(100, shutil.get_terminal_size((80, 24)).columns)
-    for shown in _marked(hit, width - 4):
-        _print(f"    {shown}")
-    _print()
-
-
-def _linked(text: str, source: str) -> str:
-    """A text that a terminal opens the file with, where the file is there and colours are shown (OSC 8)."""
-    if not _colours():
-        return text
-    path = Path(source)
-    try:
-        target = path.resolve().as_uri() if path.is_file() else None
-    except (OSError, ValueError):
-        target = None
-    return f"\x1b]8;;{target}\x1b\\{text}\x1b]8;;\x1b\\" if target else text
-
-
-def _marked(hit: Hit, width: int) -> list[str]:
-    """The context's lines wrapped to the width, the matched sentence between » and « (bold where there are colours)."""
-    start, end = hit.sentence.start - hit.start, hit.sentence.end - hit.start
-    before, matched, after = (_clean(part) for part in (hit.text[:start], hit.text[start:end], hit.text[end:]))
-    marked = f"{before}{_MARK}»{matched}«{_MARK}{after}"
-    lines = []
-    inside = False
-    for line in marked.splitlines():
-        for wrapped in textwrap.wrap(line, max(20, width), break_on_hyphens=False):
-            pieces = []
-            for number, piece in enumerate(wrapped.split(_MARK)):
-                inside = inside != (number > 0)
-                pieces.append(click.style(piece, bold=True) if inside and piece else piece)
-            lines.append("".join(pieces))
-    return lines
 
 
 def nothing_found(index: Index, filtered: bool, min_score: float | None) -> str:

@@ -1,110 +1,229 @@
-"""Progress of an ingest, an evaluation, a training and a download: on a terminal only, on standard error."""
+"""Progress of an ingest, an evaluation, a training and a download: on a terminal only, on standard error.
+
+Two lines that are drawn anew some times a second, so that they fit a terminal that was resized, and that are gone when
+it is done: a bar with the share and the time left; what is done so far, and what is worked on.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import click
+from ctxsearch.cli import terminal
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from ctxsearch import evaluate, pull
     from ctxsearch.ingest import Progress, ProgressListener
     from ctxsearch.training.steps import Progress as Training
 
-REDRAW_SECONDS = 0.1
+DRAWN_PER_SECOND = 6
+LEAST_NAME = 12
+"""Cells below which the name of what is worked on is left out."""
+LEAST_BAR = 10
 
 
 @contextmanager
 def progress_bar() -> Iterator[ProgressListener | None]:
-    """A listener for an ingest that draws a bar: documents, contexts a second, time left, current source.
+    """A listener for an ingest: documents, contexts a second, time left, current source.
 
     Yields None where standard error is no terminal: nothing is drawn and nothing need be told.
     """
-    if not sys.stderr.isatty():
-        yield None
-        return
-    started = time.monotonic()
-    drawn = 0.0
-    with click.progressbar(length=1, file=sys.stderr, item_show_func=lambda text: text, show_percent=True) as bar:
+    with _meter() as meter:
+        if meter is None:
+            yield None
+            return
+        started = time.monotonic()
 
         def listen(progress: Progress) -> None:
-            nonlocal drawn
-            now = time.monotonic()
-            if now - drawn < REDRAW_SECONDS:
-                return
-            drawn = now
-            bar.length = max(1, progress.bytes_total)
-            rate = progress.contexts / max(now - started, 1e-9)
-            name = progress.source if len(progress.source) <= 40 else "…" + progress.source[-39:]
-            text = f"{progress.documents:,} documents  {progress.contexts:,} contexts  {rate:,.0f}/s  {name}"
-            bar.update(progress.bytes_read - bar.pos, text.encode("utf-8", "replace").decode())
+            seconds = max(time.monotonic() - started, 1e-9)
+            meter.show(
+                progress.bytes_read,
+                progress.bytes_total,
+                (
+                    f"{progress.documents:,} documents",
+                    f"{progress.contexts:,} contexts",
+                    f"{progress.contexts / seconds:,.0f}/s",
+                ),
+                progress.source,
+            )
 
         yield listen
-        bar.update(bar.length - bar.pos if bar.length else 0)
 
 
 @contextmanager
 def questions_bar(label: str) -> Iterator[evaluate.ProgressListener | None]:
-    """A listener for an evaluation that draws a bar: how many questions of how many. None off a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=1, file=sys.stderr, label=label, show_pos=True) as bar:
+    """A listener for an evaluation: how many questions of how many. None off a terminal."""
+    with _meter() as meter:
+        if meter is None:
+            yield None
+            return
 
         def listen(done: int, all_of_them: int) -> None:
-            bar.length = all_of_them
-            bar.update(done - bar.pos)
+            meter.show(done, all_of_them, (f"{done:,} of {all_of_them:,} questions",), label)
 
         yield listen
 
 
 @contextmanager
 def training_line() -> Iterator[Callable[[str, Training], None] | None]:
-    """A listener for a training that keeps one line: step, loss, pairs a second, time left. None off a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
+    """A listener for a training: step, loss, pairs a second, time left. None off a terminal."""
+    with _meter() as meter:
+        if meter is None:
+            yield None
+            return
 
-    def listen(step: str, progress: Training) -> None:
-        minutes, seconds = divmod(int(progress.seconds_left), 60)
-        end = "\n" if progress.step == progress.steps else ""
-        click.echo(
-            f"\r\x1b[K{step}: {progress.step}/{progress.steps}  loss {progress.loss:.3f}  "
-            f"{progress.pairs_per_second:.0f} pairs/s  {minutes}:{seconds:02} left{end}",
-            err=True,
-            nl=False,
-        )
+        def listen(step: str, progress: Training) -> None:
+            said = (
+                f"{progress.step:,} of {progress.steps:,}",
+                f"loss {progress.loss:.3f}",
+                f"{progress.pairs_per_second:.0f} pairs/s",
+            )
+            meter.show(progress.step, progress.steps, said, step, progress.seconds_left)
 
-    yield listen
+        yield listen
 
 
 @contextmanager
 def download_bar() -> Iterator[pull.ProgressListener | None]:
-    """A listener for a download that draws a bar: megabytes, megabytes a second, time left, current file.
-
-    Yields None where standard error is no terminal.
-    """
-    if not sys.stderr.isatty():
-        yield None
-        return
-    started, first = time.monotonic(), -1
-    drawn = 0.0
-    with click.progressbar(length=1, file=sys.stderr, item_show_func=lambda text: text, show_percent=True) as bar:
+    """A listener for a download: megabytes, megabytes a second, time left, current file. None off a terminal."""
+    with _meter() as meter:
+        if meter is None:
+            yield None
+            return
+        started, first = time.monotonic(), -1
 
         def listen(name: str, have: int, whole: int) -> None:
-            nonlocal drawn, first
-            now = time.monotonic()
-            if first < 0:
-                first, bar.length = have, whole
-                bar.pos = have
-            if now - drawn < REDRAW_SECONDS and have < whole:
-                return
-            drawn = now
-            rate = (have - first) / max(now - started, 1e-9)
-            bar.update(have - bar.pos, f"{have / 1e6:,.1f} of {whole / 1e6:,.1f} MB  {rate / 1e6:.1f} MB/s  {name}")
+            nonlocal first
+            first = have if first < 0 else first
+            rate = (have - first) / max(time.monotonic() - started, 1e-9)
+            meter.show(have, whole, (f"{have / 1e6:,.1f} of {whole / 1e6:,.1f} MB", f"{rate / 1e6:.1f} MB/s"), name)
 
         yield listen
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What was told last."""
+
+    done: int
+    whole: int
+    parts: Sequence[str]
+    name: str
+    ends: float | None
+    """When it will be done, on the monotonic clock."""
+
+
+class _Meter:
+    """Keeps what was told last; a thread of rich draws it."""
+
+    def __init__(self) -> None:
+        self._shown: _Shown | None = None
+        self._first: tuple[float, int] | None = None
+        self.drawn: tuple[int, tuple[int, ...]] = (0, ())
+        """Columns of the terminal when it was last drawn, and of each line."""
+
+    def show(self, done: int, whole: int, parts: Sequence[str], name: str, seconds_left: float | None = None) -> None:
+        """Say where things stand; costs nothing but an assignment.
+
+        Args:
+            done: of ``whole``, in any unit.
+            whole: 0 if it is not known.
+            parts: what is said of it, most important first; what does not fit is left out.
+            name: of what is worked on; its end is shown.
+            seconds_left: if the caller knows; else it is reckoned from how fast ``done`` grew.
+        """
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (now, done)
+        since, at_first = self._first
+        if seconds_left is None and done > at_first and whole:
+            seconds_left = (now - since) * (whole - done) / (done - at_first)
+        ends = None if seconds_left is None else now + seconds_left
+        self._shown = _Shown(done, whole, parts, terminal.clean(name), ends)
+
+    def draw(self, width: int) -> RenderableType:
+        """The two lines, in at most ``width`` columns."""
+        from rich.cells import cell_len
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        shown = self._shown
+        share = min(1.0, shown.done / shown.whole) if shown and shown.whole else None
+        said = "" if share is None else f"{share:4.0%}"
+        if share == 1.0:
+            said += "  finishing"  # all is read; the last of it is worked on
+        elif shown and shown.ends is not None:
+            said += f"  {_clock(max(0.0, shown.ends - time.monotonic()))} left"
+        line = Table.grid(padding=(0, 1))
+        room = width - len(said) - 2
+        if room >= LEAST_BAR:
+            line.add_row(ProgressBar(None if share is None else 1.0, share or 0.0, width=room), said)
+        else:
+            line.add_row(said[: width - 1])
+        below = _fitted(shown.parts, shown.name, width - 1) if shown else "starting"
+        self.drawn = (width, (width - 1 if room >= LEAST_BAR else len(said), cell_len(below)))
+        return Group(line, Text(below, no_wrap=True))
+
+
+@contextmanager
+def _meter() -> Iterator[_Meter | None]:
+    """A meter that is drawn on standard error; None where that is no terminal, or one that cannot move its cursor."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+        yield None
+        return
+    from rich.live import Live
+
+    console = terminal.console(sys.stderr)
+    meter = _Meter()
+
+    def draw() -> RenderableType:
+        before, lines = meter.drawn
+        now = terminal.width(sys.stderr)
+        if now < before:
+            # The terminal has wrapped what was drawn, of which rich knows nothing: start where the first line starts.
+            rows = sum(max(1, -(-line // now)) for line in lines)
+            console.file.write(f"\r\x1b[{rows - 1}A\x1b[J" + "\n" * (len(lines) - 1))
+        return meter.draw(now)
+
+    with Live(
+        get_renderable=draw,
+        console=console,
+        refresh_per_second=DRAWN_PER_SECOND,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ):
+        yield meter
+
+
+def _fitted(parts: Sequence[str], name: str, width: int) -> str:
+    """The parts that fit, and as much of the end of the name as fits after them."""
+    from rich.cells import cell_len
+
+    line = ""
+    for part in parts:
+        longer = f"{line}  {part}" if line else part
+        if cell_len(longer) > width:
+            return line
+        line = longer
+    room = width - cell_len(line) - 2
+    if cell_len(name) > room:
+        while name and cell_len(name) > room - 1:
+            name = name[max(1, (cell_len(name) - room + 1) // 2) :]
+        name = f"…{name}"
+    return f"{line}  {name}" if room >= LEAST_NAME else line
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ctxsearch.cli import completion
 from ctxsearch.cli.common import (
     DONE,
     FAILED,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=completion.files)
 @index_option
 @model_option
 @click.option("--glob", metavar="G", help="Of the files in folders, only those that fit, as in '*.md'.")
@@ -105,7 +106,7 @@ def ingest(
 
 
 @click.command()
-@click.argument("question")
+@click.argument("question", required=False)
 @index_option
 @model_option
 @click.option("-k", "k", type=int, default=5, show_default=True, metavar="N", help="Most hits.")
@@ -114,25 +115,46 @@ def ingest(
     default="hybrid",
     show_default=True,
     metavar="MODE",
+    shell_complete=completion.modes,
     help="dense (by meaning), lexical (by words) or hybrid (both).",
 )
 @where_option
 @click.option("--min-score", type=float, metavar="P", help="Leave out hits that answer with a lower probability.")
+@click.option("--full", is_flag=True, help="Show whole contexts, not only what stands around the matched sentence.")
+@click.option("--plain", is_flag=True, help="On a terminal, too: no colours, no bars, no links.")
+@click.option("--paths", is_flag=True, help="Print the sources of the hits and nothing else, each once, a line each.")
 @json_option
 def query(
-    question: str,
+    question: str | None,
     index_path: str,
     model: str | None,
     k: int,
     mode: Any,
     where: tuple[str, ...],
     min_score: float | None,
+    full: bool,
+    plain: bool,
+    paths: bool,
     as_json: bool,
 ) -> int:
-    """Ask a question; - reads questions from standard input, a line each (with --json an object each)."""
+    """Ask a question.
+
+    QUESTION is a question in plain English, or - for questions from standard input, a line each (with --json an object
+    each). On a terminal it may be left out: then questions are asked one after another at a prompt.
+    """
+    from ctxsearch.cli import answers as showing
     from ctxsearch.cli import present
 
     wanted = conditions(where)
+    if paths and as_json:
+        raise ArgumentError("--paths and --json exclude one another")
+    if question is None:
+        if paths or as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise click.UsageError("Missing argument 'QUESTION'", click.get_current_context())
+        from ctxsearch.cli import prompt
+
+        with opened(index_path, model=model, read_only=True) as index:
+            return prompt.run(index, prompt.Settings(k, mode, where, min_score, full, plain))
     if question == "-":
         lines = sys.stdin.buffer.read().decode("utf-8", "replace").splitlines()
         questions = [line.strip() for line in lines if line.strip()]
@@ -142,13 +164,15 @@ def query(
         questions = [question]
     with opened(index_path, model=model, read_only=True) as index:
         answers: list[Answer] = index.query_many(questions, k, mode, wanted, min_score)
+        if paths:
+            present.sources(showing.sources(answers))
         for answer in answers:
             if answer.truncated:
                 click.echo(present.TRUNCATED, err=True)
             if as_json:
                 present.json_line(present.answer_json(answer, str(index.path)))
-            else:
-                present.answer(answer, title=len(questions) > 1, index=index)
+            elif not paths:
+                showing.show(answer, index, title=len(questions) > 1, full=full, plain=plain)
             if not answer:
                 click.echo(present.nothing_found(index, bool(wanted), min_score), err=True)
     return DONE

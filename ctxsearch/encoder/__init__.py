@@ -4,6 +4,7 @@
     graph.py     token ids -> what the graph gives; the only one here that runs openvino
     runtime.py   texts -> embeddings; the Encoder that ingest and query hold
     build.py     a Hugging Face folder -> a model folder (extra [build])
+    facts.py     what OpenVINO is here, and in which precision it runs a model
 
 This room is the only importer of openvino. It knows nothing of documents in a store, files of users, or ranking. An
 `Encoder` takes a batch and gives arrays; it can be built in another process from the path of a model folder.
