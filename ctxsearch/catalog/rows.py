@@ -7,10 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ctxsearch.catalog.connection import Connection, translating
 from ctxsearch.catalog.schema import HEADING_SEPARATOR, STORED, checksum
@@ -25,6 +22,10 @@ from ctxsearch.records import (
     WholeContext,
     WholeDocument,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MAX_VARIABLES = 900
 """Below SQLite's lowest limit of parameters in a statement."""
@@ -214,7 +215,7 @@ class Rows(Connection):
                 f"INSERT INTO contexts ({', '.join(_CONTEXT)}, generation, checksum) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
                 [*row, generation, checksum(*row, c.sentences)],
             )
-        self._db.conn.executemany(
+        self._db.executemany(
             "INSERT INTO sentences VALUES (?, ?, ?, ?)",
             (
                 (c.context_id, ordinal, sentence.start, sentence.end)
@@ -222,7 +223,7 @@ class Rows(Connection):
                 for ordinal, sentence in enumerate(c.sentences)
             ),
         )
-        self._db.conn.executemany(
+        self._db.executemany(
             "INSERT INTO vectors VALUES (?, ?, ?)",
             (
                 (c.context_id, data, _vector_checksum(c.context_id, data))
@@ -430,11 +431,15 @@ class Rows(Connection):
     @translating
     def removed_since(self, generation: int) -> IntArray:
         """Ids, rising, of the contexts removed after a generation."""
+        import numpy as np
+
         rows = self._db.execute("SELECT context_id FROM removed WHERE generation > ? ORDER BY context_id", [generation])
         return np.fromiter((row[0] for row in rows), np.int64)
 
     def _vectors(self, context_id: int, data: bytes | None, expected: int | None, dim: int) -> NDArray[np.float16]:
-        if data is None or not data or len(data) % (dim * STORED.itemsize):
+        import numpy as np
+
+        if not data or len(data) % (dim * np.dtype(STORED).itemsize):
             raise self._damaged("vectors of context", context_id)
         if self.format > 1 and expected != _vector_checksum(context_id, data):
             raise self._damaged("vectors of context", context_id)

@@ -22,16 +22,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import sqlite_utils
-
 from ctxsearch.catalog.connection import APPLICATION_ID
 from ctxsearch.errors import StoreError
 from ctxsearch.layout import FORMAT_VERSION, sync_file, sync_folder
 
 FULL_TEXT_TOKENIZER = "porter unicode61 remove_diacritics 2"
 
-STORED = np.dtype("<f2")
+STORED = "<f2"
 """Vectors are kept as little-endian float16: half the size, and 0.0002 of a cosine away at most. The vector index
 holds the very same values, so it can be made again from here."""
 
@@ -96,6 +93,8 @@ def make(path: Path, facts: Mapping[str, Any]) -> None:
     Raises:
         StoreError: it cannot be made.
     """
+    import sqlite_utils  # here, since it takes 0.1 s to import
+
     try:
         for left in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
             left.unlink(missing_ok=True)

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from ctxsearch.catalog.conditions import condition
 from ctxsearch.catalog.connection import Connection, translating
 from ctxsearch.records import DocumentSummary, IntArray
@@ -32,7 +30,7 @@ class Searching(Connection):
         """All documents, in the order of their ids."""
         fits, parameters = condition(where)
         with self.translated():
-            rows = self._db.query(
+            rows = self._db.execute(
                 "SELECT id, source, title, metadata, characters, ingested_at, "
                 "(SELECT count(*) FROM contexts WHERE document_id = documents.id) AS contexts "
                 f"FROM documents WHERE {fits} ORDER BY id",
@@ -40,18 +38,20 @@ class Searching(Connection):
             )
             for row in rows:
                 yield DocumentSummary(
-                    document_id=row["id"],
-                    source=row["source"],
-                    title=row["title"],
-                    metadata=json.loads(row["metadata"]),
-                    contexts=row["contexts"],
-                    characters=row["characters"],
-                    ingested_at=row["ingested_at"],
+                    document_id=row[0],
+                    source=row[1],
+                    title=row[2],
+                    metadata=json.loads(row[3]),
+                    characters=row[4],
+                    ingested_at=row[5],
+                    contexts=row[6],
                 )
 
     @translating
     def matching_contexts(self, where: Mapping[str, Any]) -> IntArray:
         """Ids, rising, of the contexts whose document's metadata fits."""
+        import numpy as np
+
         fits, parameters = condition(where)
         rows = self._db.execute(
             f"SELECT id FROM contexts WHERE document_id IN (SELECT id FROM documents WHERE {fits}) ORDER BY id",
