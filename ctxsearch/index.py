@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from ctxsearch.records import (
     IndexStatus,
     IngestReport,
     Mode,
+    Question,
     ReembedReport,
     RepairReport,
 )
@@ -224,11 +226,11 @@ class Index:
         from ctxsearch.query import answer
 
         while True:
-            store = _OneSpace(self._store, self._get_encoder)
+            store = _OneSpace(self._store)
             try:
                 return answer(
                     store,
-                    store.encoder,
+                    partial(self._embedder, store),
                     questions,
                     k=k,
                     mode=mode,
@@ -451,6 +453,12 @@ class Index:
         """The encoder of the newest generation's space."""
         return self._encoder_of(self._find_model(self._store.passport, self._store.model_path))
 
+    def _embedder(self, space: _OneSpace) -> Callable[[Sequence[str]], list[Question]]:
+        """What embeds questions for one call. It asks nothing of the store, which the call reads meanwhile."""
+        model = self._find_model(self._store.passport, self._store.model_path)
+        space.enter(model.passport)
+        return lambda questions: self._encoder_of(model).embed_questions(questions)
+
     def _encoder_of(self, model: ModelFolder) -> Encoder:
         with self._loading:
             if self._encoder is None or self._encoder.passport.fingerprint != model.passport.fingerprint:
@@ -467,15 +475,13 @@ class _SpaceChangedError(Exception):
 class _OneSpace:
     """A store as one call sees it: the embeddings of its questions and its snapshots are of one space."""
 
-    def __init__(self, store: LocalStore, get_encoder: Callable[[], Encoder]) -> None:
+    def __init__(self, store: LocalStore) -> None:
         self._store = store
-        self._get_encoder = get_encoder
         self._space: str | None = None
 
-    def encoder(self) -> Encoder:
-        encoder = self._get_encoder()
-        self._space = encoder.passport.fingerprint
-        return encoder
+    def enter(self, space: Passport) -> None:
+        """Say in which space the questions are embedded; before the first snapshot."""
+        self._space = space.fingerprint
 
     @property
     def passport(self) -> Passport:

@@ -233,6 +233,7 @@ class Milliseconds:
     """Where the time of a query went."""
 
     embed: float
+    """Waiting for the embedding, beyond the search for words that went on meanwhile."""
     search: float
     total: float
 

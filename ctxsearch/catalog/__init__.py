@@ -3,6 +3,7 @@
     connection.py   opening, transactions, facts, errors of SQLite as errors of ours
     schema.py       the tables, and making an empty catalog
     rows.py         documents and what belongs to them, row by row, each with its checksum
+    sentences.py    the words of sentences, for ranking
     searching.py    finding contexts by words, documents by metadata
     conditions.py   conditions on metadata as SQL
     care.py         checking all of it, copying it, reading what is left of a damaged one
@@ -16,9 +17,10 @@ from ctxsearch.catalog.care import Care
 from ctxsearch.catalog.rows import StoredContext, StoredVectors
 from ctxsearch.catalog.schema import make
 from ctxsearch.catalog.searching import Searching, words_of
+from ctxsearch.catalog.sentences import Sentences
 
 
-class Catalog(Care, Searching):
+class Catalog(Care, Sentences, Searching):
     """An open catalog. One thread at a time; the store sees to that."""
 
 

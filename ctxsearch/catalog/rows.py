@@ -399,6 +399,25 @@ class Rows(Connection):
                 )
         return found
 
+    def sentences(self, ids: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
+        """The text of each sentence of contexts, by id; ids that are not there are left out.
+
+        Raises:
+            DamagedIndexError: a row is not what was written.
+        """
+        expected = "checksum" if self.format > 1 else "NULL"
+        for some in _chunks(ids):
+            spans = self._spans(some)
+            for *row, written in self._db.execute(
+                f"SELECT {', '.join(_CONTEXT)}, {expected} FROM contexts WHERE id IN ({','.join('?' * len(some))})",
+                some,
+            ):
+                own = tuple(spans.get(row[0], ()))
+                if self.format > 1 and written != checksum(*row, own):
+                    raise self._damaged("context", row[0])
+                first, text = row[2], row[8]
+                yield row[0], [text[start - first : end - first] for start, end in own]
+
     def _spans(self, context_ids: Sequence[int]) -> dict[int, list[Sentence]]:
         spans: dict[int, list[Sentence]] = {}
         for some in _chunks(context_ids):

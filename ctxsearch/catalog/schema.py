@@ -118,6 +118,9 @@ def make(path: Path, facts: Mapping[str, Any]) -> None:
         raise StoreError(f"cannot make an index in {path.parent}: {error}") from error
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def checksum(*values: Any) -> int:
     """CRC-32 of a row: any damage of up to 32 bits in a row is noticed, and all but one in 4e9 of what is larger."""
-    return zlib.crc32(json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    return zlib.crc32(_as_json(values).encode("utf-8", "surrogatepass"))
