@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
+
+from ctxsearch.encoder.library import openvino
 
 MOST_BYTES = 1 << 30
 """The cache is kept below this. The model in the box takes 60 MB."""
@@ -143,7 +144,7 @@ def _write(into: Path, key: str, blob: memoryview) -> None:
     if len(blob) > MOST_BYTES // 2:
         return
     into.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _make_room(into, MOST_BYTES - len(blob))
+    _make_room(into, MOST_BYTES - len(blob) - _PAGE)
     descriptor, partial = tempfile.mkstemp(prefix=f".{key[:16]}.", suffix=".partial", dir=into)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from ctxsearch.encoder.compiled import compile_graph
+from ctxsearch.encoder.library import openvino
 from ctxsearch.errors import ModelError
 from ctxsearch.passport import GRAPH, ModelFolder
 from ctxsearch.records import FloatArray, IntArray
