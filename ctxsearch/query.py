@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeAlias
 
 from ctxsearch import fusion
@@ -88,34 +88,52 @@ def answer(
             )
     # Half a surrogate pair (bytes of a command line that are not UTF-8) is no text that a model or SQLite takes.
     questions = [question.encode("utf-8", "replace").decode() for question in questions]
-    with ThreadPoolExecutor(1, thread_name_prefix="embedding") as thread:
-        embeddings = _Embeddings(thread, embedder(), questions) if mode != "lexical" else None
+    embeddings = _Embeddings(embedder(), questions) if mode != "lexical" else None
+    try:
         return [
             _answer(store, question, place, embeddings, k, mode, where, min_score, calibration)
             for place, question in enumerate(questions)
         ]
+    finally:
+        if embeddings:
+            embeddings.wait()
 
 
 class _Embeddings:
     """The embeddings of questions, under way in another thread."""
 
-    def __init__(self, thread: ThreadPoolExecutor, embed: Embed, questions: Sequence[str]) -> None:
-        self._embedded = thread.submit(embed, questions)
-        self._questions = len(questions)
-        self._waited: float | None = None
+    def __init__(self, embed: Embed, questions: Sequence[str]) -> None:
+        self._embed = embed
+        self._questions = questions
+        self._embedded: list[Question] = []
+        self._error: BaseException | None = None
+        self._waited = 0.0
+        self._thread = threading.Thread(target=self._run, name="embedding")
+        self._thread.start()
 
     def __getitem__(self, place: int) -> Question:
+        self.wait()
+        if self._error is not None:
+            raise self._error
+        return self._embedded[place]
+
+    def wait(self) -> None:
+        """Wait until the thread is done, well or not."""
         started = time.perf_counter()
-        embedded = self._embedded.result()
-        if self._waited is None:
-            self._waited = time.perf_counter() - started
-        return embedded[place]
+        self._thread.join()
+        self._waited += time.perf_counter() - started
+
+    def _run(self) -> None:
+        try:
+            self._embedded = self._embed(self._questions)
+        except BaseException as error:  # raised again where an embedding is asked for
+            self._error = error
 
     @property
     def milliseconds(self) -> tuple[float, float]:
         """What was waited for all of them, and the share of one."""
-        waited = 1000.0 * (self._waited or 0.0)
-        return waited, waited / self._questions
+        waited = 1000.0 * self._waited
+        return waited, waited / len(self._questions)
 
 
 def _answer(
