@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from ctxsearch import store as stores
 from ctxsearch.calibration import Calibration
-from ctxsearch.errors import ArgumentError, DocumentNotFoundError, ModelError, ModelNotFoundError, PassportMismatchError
+from ctxsearch.errors import (
+    ArgumentError,
+    CtxsearchError,
+    DocumentNotFoundError,
+    ModelError,
+    ModelNotFoundError,
+    PassportMismatchError,
+)
 from ctxsearch.layout import LOCK_TIMEOUT_SECONDS, IndexFolder
 from ctxsearch.passport import ModelFolder, Passport, find_model
 from ctxsearch.records import (
@@ -227,16 +234,17 @@ class Index:
 
         while True:
             store = _OneSpace(self._store)
+            model = self._model_or_why_not()
             try:
                 return answer(
                     store,
-                    partial(self._embedder, store),
+                    partial(self._embedder, store, model),
                     questions,
                     k=k,
                     mode=mode,
                     where=where,
                     min_score=min_score,
-                    calibration=self._calibration(mode),
+                    calibration=_calibration(model, mode),
                 )
             except _SpaceChangedError:
                 continue  # another model took over between the question's embedding and the search
@@ -440,22 +448,23 @@ class Index:
             self._models[wanted.fingerprint] = fitting[0]
         return self._models[wanted.fingerprint]
 
-    def _calibration(self, mode: Mode) -> Calibration | None:
-        """What makes scores of that mode probabilities, from the model's card; None where it has nothing."""
+    def _model_or_why_not(self) -> ModelFolder | CtxsearchError:
+        """The model of the newest generation's space; the error is for those who need one, which words do not."""
         try:
-            card = self._find_model(self._store.passport, self._store.model_path).card
-        except (ModelError, PassportMismatchError):
-            return None  # a lexical query needs no model
-        calibrations = card.get("calibrations")
-        return Calibration.from_dict(calibrations.get(mode, {})) if isinstance(calibrations, dict) else None
+            return self._find_model(self._store.passport, self._store.model_path)
+        except (ModelError, PassportMismatchError) as error:
+            return error
 
     def _get_encoder(self) -> Encoder:
         """The encoder of the newest generation's space."""
         return self._encoder_of(self._find_model(self._store.passport, self._store.model_path))
 
-    def _embedder(self, space: _OneSpace) -> Callable[[Sequence[str]], list[Question]]:
+    def _embedder(
+        self, space: _OneSpace, model: ModelFolder | CtxsearchError
+    ) -> Callable[[Sequence[str]], list[Question]]:
         """What embeds questions for one call. It asks nothing of the store, which the call reads meanwhile."""
-        model = self._find_model(self._store.passport, self._store.model_path)
+        if isinstance(model, CtxsearchError):
+            raise model
         space.enter(model.passport)
         return lambda questions: self._encoder_of(model).embed_questions(questions)
 
@@ -466,6 +475,12 @@ class Index:
 
                 self._encoder = Encoder(model)
             return self._encoder
+
+
+def _calibration(model: ModelFolder | CtxsearchError, mode: Mode) -> Calibration | None:
+    """What makes scores of that mode probabilities, from the model's card; None where it has nothing."""
+    calibrations = None if isinstance(model, CtxsearchError) else model.card.get("calibrations")
+    return Calibration.from_dict(calibrations.get(mode, {})) if isinstance(calibrations, dict) else None
 
 
 class _SpaceChangedError(Exception):

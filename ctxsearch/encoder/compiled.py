@@ -18,7 +18,6 @@ import json
 import os
 import platform
 import struct
-import tempfile
 import threading
 import time
 import zlib
@@ -143,6 +142,8 @@ def _read(path: Path, key: str) -> openvino.Tensor | None:
 def _write(into: Path, key: str, blob: memoryview) -> None:
     if len(blob) > MOST_BYTES // 2:
         return
+    import tempfile  # here, since few processes write
+
     into.mkdir(mode=0o700, parents=True, exist_ok=True)
     _make_room(into, MOST_BYTES - len(blob) - _PAGE)
     descriptor, partial = tempfile.mkstemp(prefix=f".{key[:16]}.", suffix=".partial", dir=into)
