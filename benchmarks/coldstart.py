@@ -19,7 +19,7 @@ from pathlib import Path
 
 from machine import describe
 
-ROUNDS = 7
+ROUNDS = 5
 PEER = "sentence-transformers + FAISS"
 
 
