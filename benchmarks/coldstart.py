@@ -19,7 +19,7 @@ from pathlib import Path
 
 from machine import describe
 
-ROUNDS = 5
+ROUNDS = 4
 PEER = "sentence-transformers + FAISS"
 
 
