@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from ctxsearch.records import Evidence
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FEATURES = ("score", "lead", "lag", "dense", "lexical", "coverage", "known")
 
@@ -82,6 +83,8 @@ def fit(rows: NDArray[np.float64], right: NDArray[np.bool_]) -> Calibration:
         rows: float64 of shape (hits, features).
         right: bool of shape (hits,).
     """
+    import numpy as np
+
     mean, spread = rows.mean(axis=0), rows.std(axis=0)
     used = spread > LEAST_SPREAD
     scaled = np.where(used, (rows - mean) / np.where(used, spread, 1.0), 0.0)

@@ -6,13 +6,21 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ctxsearch import store as stores
 from ctxsearch.calibration import Calibration
-from ctxsearch.errors import ArgumentError, DocumentNotFoundError, ModelError, ModelNotFoundError, PassportMismatchError
+from ctxsearch.errors import (
+    ArgumentError,
+    CtxsearchError,
+    DocumentNotFoundError,
+    ModelError,
+    ModelNotFoundError,
+    PassportMismatchError,
+)
 from ctxsearch.layout import LOCK_TIMEOUT_SECONDS, IndexFolder
 from ctxsearch.passport import ModelFolder, Passport, find_model
 from ctxsearch.records import (
@@ -24,6 +32,7 @@ from ctxsearch.records import (
     IndexStatus,
     IngestReport,
     Mode,
+    Question,
     ReembedReport,
     RepairReport,
 )
@@ -282,17 +291,18 @@ class Index:
         from ctxsearch.query import answer
 
         while True:
-            store = _OneSpace(self._store, self._get_encoder)
+            store = _OneSpace(self._store)
+            model = self._model_or_why_not()
             try:
                 return answer(
                     store,
-                    store.encoder,
+                    partial(self._embedder, store, model),
                     questions,
                     k=k,
                     mode=mode,
                     where=where,
                     min_score=min_score,
-                    calibration=self._calibration(mode),
+                    calibration=_calibration(model, mode),
                 )
             except _SpaceChangedError:
                 continue  # another model took over between the question's embedding and the search
@@ -503,18 +513,25 @@ class Index:
             self._models[wanted.fingerprint] = fitting[0]
         return self._models[wanted.fingerprint]
 
-    def _calibration(self, mode: Mode) -> Calibration | None:
-        """What makes scores of that mode probabilities, from the model's card; None where it has nothing."""
+    def _model_or_why_not(self) -> ModelFolder | CtxsearchError:
+        """The model of the newest generation's space; the error is for those who need one, which words do not."""
         try:
-            card = self._find_model(self._store.passport, self._store.model_path).card
-        except (ModelError, PassportMismatchError):
-            return None  # a lexical query needs no model
-        calibrations = card.get("calibrations")
-        return Calibration.from_dict(calibrations.get(mode, {})) if isinstance(calibrations, dict) else None
+            return self._find_model(self._store.passport, self._store.model_path)
+        except (ModelError, PassportMismatchError) as error:
+            return error
 
     def _get_encoder(self) -> Encoder:
         """The encoder of the newest generation's space."""
         return self._encoder_of(self._find_model(self._store.passport, self._store.model_path))
+
+    def _embedder(
+        self, space: _OneSpace, model: ModelFolder | CtxsearchError
+    ) -> Callable[[Sequence[str]], list[Question]]:
+        """What embeds questions for one call. It asks nothing of the store, which the call reads meanwhile."""
+        if isinstance(model, CtxsearchError):
+            raise model
+        space.enter(model.passport)
+        return lambda questions: self._encoder_of(model).embed_questions(questions)
 
     def _encoder_of(self, model: ModelFolder) -> Encoder:
         with self._loading:
@@ -525,6 +542,12 @@ class Index:
             return self._encoder
 
 
+def _calibration(model: ModelFolder | CtxsearchError, mode: Mode) -> Calibration | None:
+    """What makes scores of that mode probabilities, from the model's card; None where it has nothing."""
+    calibrations = None if isinstance(model, CtxsearchError) else model.card.get("calibrations")
+    return Calibration.from_dict(calibrations.get(mode, {})) if isinstance(calibrations, dict) else None
+
+
 class _SpaceChangedError(Exception):
     """The store went over to another model in the middle of a call."""
 
@@ -532,15 +555,13 @@ class _SpaceChangedError(Exception):
 class _OneSpace:
     """A store as one call sees it: the embeddings of its questions and its snapshots are of one space."""
 
-    def __init__(self, store: LocalStore, get_encoder: Callable[[], Encoder]) -> None:
+    def __init__(self, store: LocalStore) -> None:
         self._store = store
-        self._get_encoder = get_encoder
         self._space: str | None = None
 
-    def encoder(self) -> Encoder:
-        encoder = self._get_encoder()
-        self._space = encoder.passport.fingerprint
-        return encoder
+    def enter(self, space: Passport) -> None:
+        """Say in which space the questions are embedded; before the first snapshot."""
+        self._space = space.fingerprint
 
     @property
     def passport(self) -> Passport:

@@ -80,7 +80,7 @@ class Passport:
 
         Nor do dynamic shapes: there are indexes whose passport was written before there was a choice.
         """
-        identity = {key: value for key, value in asdict(self).items() if key != "name"}
+        identity = {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "name"}
         if self.shapes == "dynamic":
             del identity["shapes"]
         if not self.lexical_dim:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ctxsearch import fusion
 from ctxsearch.calibration import Calibration
 from ctxsearch.catalog import StoredContext, words_of
 from ctxsearch.errors import ArgumentError
-from ctxsearch.evidence import sentence_coverage
+from ctxsearch.evidence import sentence_coverage, sentence_words
 from ctxsearch.records import (
     MODES,
     Answer,
@@ -25,8 +26,7 @@ from ctxsearch.records import (
 )
 from ctxsearch.store import LEXICAL_WORDS, Snapshot, Store
 
-if TYPE_CHECKING:
-    from ctxsearch.encoder import Encoder
+Embed: TypeAlias = Callable[[Sequence[str]], list[Question]]
 
 SENTENCE_WEIGHT = 0.85
 """Share of the best sentence in a dense score; the rest is the context's own."""
@@ -43,7 +43,7 @@ HYBRID_DEPTH = 100
 
 def answer(
     store: Store,
-    encoder: Callable[[], Encoder],
+    embedder: Callable[[], Embed],
     questions: Sequence[str],
     *,
     k: int,
@@ -56,7 +56,8 @@ def answer(
 
     Args:
         store: what is searched.
-        encoder: gives the encoder; not called in lexical mode.
+        embedder: finds the model and gives what embeds questions with it; not called in lexical mode. What it gives
+            runs in a thread of its own, and may load the model there, while words are searched for.
         questions: plain text; no character in them is an operator.
         k: most hits of an answer.
         mode: ``dense`` by meaning, ``lexical`` by words, ``hybrid`` by both.
@@ -87,43 +88,96 @@ def answer(
             )
     # Half a surrogate pair (bytes of a command line that are not UTF-8) is no text that a model or SQLite takes.
     questions = [question.encode("utf-8", "replace").decode() for question in questions]
-    started = time.perf_counter()
-    asked: list[Question | None] = [None] * len(questions)
-    if mode != "lexical":
-        asked = [*encoder().embed_questions(questions)]
-    embed = (time.perf_counter() - started) * 1000.0 / max(1, len(questions))
-    answers = []
-    for question, embedded in zip(questions, asked, strict=True):
+    embeddings = _Embeddings(embedder(), questions) if mode != "lexical" else None
+    try:
+        return [
+            _answer(store, question, place, embeddings, k, mode, where, min_score, calibration)
+            for place, question in enumerate(questions)
+        ]
+    finally:
+        if embeddings:
+            embeddings.wait()
+
+
+class _Embeddings:
+    """The embeddings of questions, under way in another thread."""
+
+    def __init__(self, embed: Embed, questions: Sequence[str]) -> None:
+        self._embed = embed
+        self._questions = questions
+        self._embedded: list[Question] = []
+        self._error: BaseException | None = None
+        self._waited = 0.0
+        self._thread = threading.Thread(target=self._run, name="embedding")
+        self._thread.start()
+
+    def __getitem__(self, place: int) -> Question:
+        self.wait()
+        if self._error is not None:
+            raise self._error
+        return self._embedded[place]
+
+    def wait(self) -> None:
+        """Wait until the thread is done, well or not."""
         started = time.perf_counter()
-        with store.snapshot() as snapshot:
-            ranked = rank(snapshot, question, embedded, k, mode, where)
-            scores = [one.evidence.score for one in ranked]
-            if calibration:
-                scores = calibration.probabilities([one.evidence for one in ranked])
-            best = [
-                (one.candidate, score)
-                for one, score in zip(ranked[:k], scores, strict=False)
-                if min_score is None or score >= min_score
-            ]
-            stored = snapshot.contexts(candidate.context_id for candidate, _ in best)
-            hits = tuple(
-                _hit(place, score, candidate, stored[candidate.context_id], question)
-                for place, (candidate, score) in enumerate(best, start=1)
-            )
-            generation = snapshot.generation
-        search = (time.perf_counter() - started) * 1000.0
-        answers.append(
-            Answer(
-                question=question,
-                hits=hits,
-                mode=mode,
-                generation=generation,
-                truncated=embedded.truncated if embedded else len(words_of(question)) > LEXICAL_WORDS,
-                evidence=tuple(one.evidence for one in ranked),
-                milliseconds=Milliseconds(embed=embed, search=search, total=embed + search),
-            )
+        self._thread.join()
+        self._waited += time.perf_counter() - started
+
+    def _run(self) -> None:
+        try:
+            self._embedded = self._embed(self._questions)
+        except BaseException as error:  # raised again where an embedding is asked for
+            self._error = error
+
+    @property
+    def milliseconds(self) -> tuple[float, float]:
+        """What was waited for all of them, and the share of one."""
+        waited = 1000.0 * self._waited
+        return waited, waited / len(self._questions)
+
+
+def _answer(
+    store: Store,
+    question: str,
+    place: int,
+    embeddings: _Embeddings | None,
+    k: int,
+    mode: Mode,
+    where: Mapping[str, Any] | None,
+    min_score: float | None,
+    calibration: Calibration | None,
+) -> Answer:
+    started = time.perf_counter()
+    with store.snapshot() as snapshot:
+        ranked = rank(snapshot, question, (lambda: embeddings[place]) if embeddings else None, k, mode, where)
+        scores = [one.evidence.score for one in ranked]
+        if calibration:
+            scores = calibration.probabilities([one.evidence for one in ranked])
+        best = [
+            (one.candidate, score)
+            for one, score in zip(ranked[:k], scores, strict=False)
+            if min_score is None or score >= min_score
+        ]
+        stored = snapshot.contexts(candidate.context_id for candidate, _ in best)
+        hits = tuple(
+            _hit(number, score, candidate, stored[candidate.context_id], question)
+            for number, (candidate, score) in enumerate(best, start=1)
         )
-    return answers
+        generation = snapshot.generation
+    truncated = embeddings[place].truncated if embeddings else len(words_of(question)) > LEXICAL_WORDS
+    search, embed = 1000.0 * (time.perf_counter() - started), 0.0
+    if embeddings:
+        waited, embed = embeddings.milliseconds
+        search -= waited if place == 0 else 0.0
+    return Answer(
+        question=question,
+        hits=hits,
+        mode=mode,
+        generation=generation,
+        truncated=truncated,
+        evidence=tuple(one.evidence for one in ranked),
+        milliseconds=Milliseconds(embed=embed, search=search, total=embed + search),
+    )
 
 
 class Ranked(NamedTuple):
@@ -136,7 +190,7 @@ class Ranked(NamedTuple):
 def rank(
     snapshot: Snapshot,
     question: str,
-    embedded: Question | None,
+    embedded: Callable[[], Question] | None,
     k: int,
     mode: Mode,
     where: Mapping[str, Any] | None = None,
@@ -146,7 +200,7 @@ def rank(
     Args:
         snapshot: what is searched.
         question: plain text.
-        embedded: the same, embedded; None in lexical mode.
+        embedded: gives the same, embedded, as soon as it is; None in lexical mode.
         k: how many are wanted.
         mode: how.
         where: only documents with these metadata.
@@ -156,40 +210,46 @@ def rank(
         found = snapshot.search_lexical(question, k, where)
         return [Ranked(c, Evidence(c.lexical or 0.0, lexical=c.lexical or 0.0)) for c in found]
     if mode == "dense":
-        found = snapshot.search_dense(embedded.embedding, k, SENTENCE_WEIGHT, where)
+        snapshot.ready_vectors()
+        found = snapshot.search_dense(embedded().embedding, k, SENTENCE_WEIGHT, where)
         return [Ranked(c, Evidence(c.dense or 0.0, dense=c.dense or 0.0)) for c in found]
     depth = max(HYBRID_DEPTH, k)
-    dense = {c.context_id: c for c in snapshot.search_dense(embedded.embedding, depth, SENTENCE_WEIGHT, where)}
     lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, depth, where)}
-    others = [context_id for context_id in lexical if context_id not in dense]
-    dense |= {c.context_id: c for c in snapshot.score_dense(embedded.embedding, others, SENTENCE_WEIGHT)}
-    cosines = {context_id: c.dense or 0.0 for context_id, c in dense.items()}
+    snapshot.ready_vectors()
+    embedding = embedded().embedding
+    cosines = {c.context_id: c.dense or 0.0 for c in snapshot.search_dense(embedding, depth, SENTENCE_WEIGHT, where)}
+    others = [context_id for context_id in lexical if context_id not in cosines]
+    cosines |= {c.context_id: c.dense or 0.0 for c in snapshot.score_dense(embedding, others, SENTENCE_WEIGHT)}
     first = [context_id for context_id, _ in fusion.blend(cosines, lexical)[: max(RERANKED, k)]]
-    stored = snapshot.contexts(first)
-    products = snapshot.products(embedded.embedding, first)
-    covered = sentence_coverage(question, {context_id: _sentences(stored[context_id]) for context_id in first})
-    ranked = []
-    for context_id in first:
-        shares = covered.contexts[context_id].shares
-        score, sentence = fusion.joint(
-            products[context_id].tolist(), shares, lexical.get(context_id, 0.0), SENTENCE_WEIGHT
+    products = snapshot.products(embedding, first)
+    covered = sentence_coverage(question, snapshot.sentence_words(first))
+    joint = {
+        context_id: fusion.joint(
+            products[context_id].tolist(),
+            covered.contexts[context_id].shares,
+            lexical.get(context_id, 0.0),
+            SENTENCE_WEIGHT,
         )
+        for context_id in first
+    }
+    ranked = []
+    for context_id in sorted(first, key=lambda context_id: (-joint[context_id].score, context_id))[:k]:
+        score, sentence = joint[context_id]
         evidence = Evidence(
             score,
             dense=cosines[context_id],
             lexical=lexical.get(context_id, 0.0),
-            coverage=shares[sentence] if sentence is not None else 0.0,
+            coverage=covered.contexts[context_id].shares[sentence] if sentence is not None else 0.0,
             known=covered.known,
         )
-        candidate = Candidate(context_id, cosines[context_id], lexical.get(context_id), sentence)
-        ranked.append(Ranked(candidate, evidence))
-    return sorted(ranked, key=lambda one: (-one.evidence.score, one.candidate.context_id))[:k]
+        ranked.append(Ranked(Candidate(context_id, cosines[context_id], lexical.get(context_id), sentence), evidence))
+    return ranked
 
 
 def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, question: str) -> Hit:
     ordinal = candidate.sentence
     if ordinal is None:
-        ordinal = sentence_coverage(question, {0: _sentences(stored)}).contexts[0].sentence
+        ordinal = sentence_coverage(question, {0: sentence_words(_sentences(stored))}).contexts[0].sentence
     span = stored.sentences[ordinal]
     whole = stored.text[span.start - stored.start : span.end - stored.start]
     shown = whole.strip()

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # numpy takes 0.1 s to import, and a lexical query needs none
+    import numpy as np
+    from numpy.typing import NDArray
 
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
 
-FloatArray: TypeAlias = NDArray[np.float32]
-IntArray: TypeAlias = NDArray[np.int64]
+FloatArray: TypeAlias = "NDArray[np.float32]"
+IntArray: TypeAlias = "NDArray[np.int64]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,7 @@ class Milliseconds:
     """Where the time of a query went."""
 
     embed: float
+    """Waiting for the embedding, beyond the search for words that went on meanwhile."""
     search: float
     total: float
 

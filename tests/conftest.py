@@ -13,6 +13,14 @@ ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compiled models of the tests are kept apart from the user's, and shared among the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CTXSEARCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ctxsearch.Index]:
     """The sample collection, ingested once; not to be changed."""

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxsearch.evidence import Coverage, words
-from ctxsearch.evidence import sentence_coverage as covered
+from ctxsearch import evidence
+from ctxsearch.evidence import Coverage, Covered, sentence_words, words
 
 vocabulary = st.sampled_from(
     "red fox runs in largest fourth-largest city cities of the Norway's Ünlü 漢字 7 . - ?".split()
@@ -20,8 +20,42 @@ phrases = st.lists(vocabulary, max_size=10).map(" ".join)
 candidate_sets = st.dictionaries(st.integers(0, 50), st.lists(phrases, max_size=4), max_size=8)
 
 
+def covered(question: str, candidates: Mapping[int, Sequence[str]]) -> Covered:
+    return evidence.sentence_coverage(question, {i: sentence_words(own) for i, own in candidates.items()})
+
+
 def sentence_coverage(question: str, candidates: Mapping[int, Sequence[str]]) -> dict[int, Coverage]:
     return covered(question, candidates).contexts
+
+
+def plain(question: str, candidates: Mapping[int, Sequence[str]]) -> Covered:
+    """The same, sentence by sentence and word by word, as it is written down."""
+    asked = words(question)
+    held = {context: [words(sentence) & asked for sentence in own] for context, own in candidates.items()}
+    n = len(held)
+    frequency = {word: sum(any(word in found for found in own) for own in held.values()) for word in asked}
+    weight = {word: math.log(1.0 + (n - d + 0.5) / (d + 0.5)) for word, d in frequency.items()}
+    whole = math.fsum(weight[word] for word in asked if frequency[word])
+    unknown = sum(weight[word] for word in asked if not frequency[word])
+    shares = {
+        context: tuple(math.fsum(weight[word] for word in found) / whole if whole else 0.0 for found in own)
+        for context, own in held.items()
+    }
+    known = whole / (whole + unknown) if whole else 0.0
+    return Covered({context: Coverage(own) for context, own in shares.items()}, known)
+
+
+@settings(max_examples=300, deadline=None)
+@given(phrases, candidate_sets)
+def test_words_made_ready_give_what_the_sentences_give(question: str, candidates: dict[int, list[str]]) -> None:
+    found, expected = covered(question, candidates), plain(question, candidates)
+    assert found.contexts == expected.contexts
+    assert found.known == pytest.approx(expected.known, abs=1e-12)
+
+
+def test_each_sentence_that_holds_a_word_has_its_bit() -> None:
+    assert sentence_words(["A fox.", "Rain", "Two foxes"]) == (3, {"a": 1, "fox": 5, "rain": 2, "two": 4})
+    assert sentence_words([]) == (0, {})
 
 
 def test_words_are_lower_case_and_whole() -> None:

@@ -3,6 +3,7 @@
     connection.py   opening, transactions, facts, errors of SQLite as errors of ours
     schema.py       the tables, and making an empty catalog
     rows.py         documents and what belongs to them, row by row, each with its checksum
+    sentences.py    the words of sentences, for ranking
     searching.py    finding contexts by words, documents by metadata
     failures.py     sources that could not be read
     metadata.py     the values of documents' metadata, indexed
@@ -19,9 +20,10 @@ from ctxsearch.catalog.care import Care
 from ctxsearch.catalog.rows import StoredContext, StoredVectors
 from ctxsearch.catalog.schema import make
 from ctxsearch.catalog.searching import Searching, words_of
+from ctxsearch.catalog.sentences import Sentences
 
 
-class Catalog(Care, Searching):
+class Catalog(Care, Sentences, Searching):
     """An open catalog. One thread at a time; the store sees to that."""
 
 

@@ -91,7 +91,7 @@ class Care(Rows, Failures):
             "CREATE VIRTUAL TABLE temp.words_there USING fts5vocab ('main', 'contexts_fts', 'instance')",
             "CREATE VIRTUAL TABLE temp.words_wanted USING fts5vocab ('temp', 'checked_fts', 'instance')",
         )
-        in_transaction = self._db.conn.in_transaction
+        in_transaction = self._db.in_transaction
         if not in_transaction:
             self._db.execute("BEGIN")
         self._db.execute("SAVEPOINT checking")
@@ -99,7 +99,7 @@ class Care(Rows, Failures):
             for statement in statements:
                 self._db.execute(statement)
             there, wanted = (
-                self._db.conn.execute(f"SELECT term, doc, col, offset FROM temp.words_{which}")
+                self._db.execute(f"SELECT term, doc, col, offset FROM temp.words_{which}")
                 for which in ("there", "wanted")
             )
             for one, other in zip_longest(there, wanted):

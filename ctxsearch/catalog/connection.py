@@ -11,8 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import sqlite_utils
-
 from ctxsearch.errors import DamagedIndexError, NotAnIndexError, StoreError
 from ctxsearch.layout import FORMAT_VERSION, IndexFolder, check_seal, is_sealed, remove_seal, seal, step
 
@@ -91,7 +89,7 @@ class Connection:
     def snapshot(self) -> Iterator[int]:
         """Read one generation, whatever writers do meanwhile; yields it. May be nested."""
         with self.translated():
-            if self._db.conn.in_transaction:
+            if self._db.in_transaction:
                 yield self.generation()
                 return
             self._db.execute("BEGIN")
@@ -208,7 +206,10 @@ class Connection:
     @translating
     def set_fact(self, key: str, value: Any) -> None:
         """Write a fact, between `begin` and `commit`."""
-        self._db.table("meta").upsert({"key": key, "value": json.dumps(value)}, pk="key")
+        self._db.execute(
+            "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            [key, json.dumps(value)],
+        )
 
     def _required(self, key: str) -> Any:
         found = self.fact(key)
@@ -217,15 +218,14 @@ class Connection:
         return found
 
 
-def _connect(path: Path, read_only: bool) -> tuple[sqlite_utils.Database, bool]:
+def _connect(path: Path, read_only: bool) -> tuple[sqlite3.Connection, bool]:
     """Open a connection that may pass between threads and leaves transactions to us; also whether it takes the file as
     unchanging."""
     unchanging = False
     if read_only:
-        connection, unchanging = _connect_read_only(path)
+        db, unchanging = _connect_read_only(path)
     else:
-        connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-    db = sqlite_utils.Database(connection, execute_plugins=False)
+        db = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
     if not read_only:
         db.execute("PRAGMA synchronous = FULL")
     else:

@@ -7,10 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.metadata import Metadata
@@ -27,6 +24,10 @@ from ctxsearch.records import (
     WholeContext,
     WholeDocument,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MAX_VARIABLES = 900
 """Below SQLite's lowest limit of parameters in a statement."""
@@ -259,7 +260,7 @@ class Rows(Metadata):
                 f"INSERT INTO contexts ({', '.join(_CONTEXT)}, generation, checksum) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
                 [*row, generation, checksum(*row, c.sentences)],
             )
-        self._db.conn.executemany(
+        self._db.executemany(
             "INSERT INTO sentences VALUES (?, ?, ?, ?)",
             (
                 (c.context_id, ordinal, sentence.start, sentence.end)
@@ -267,7 +268,7 @@ class Rows(Metadata):
                 for ordinal, sentence in enumerate(c.sentences)
             ),
         )
-        self._db.conn.executemany(
+        self._db.executemany(
             "INSERT INTO vectors VALUES (?, ?, ?)",
             (
                 (c.context_id, data, _vector_checksum(c.context_id, data))
@@ -455,6 +456,25 @@ class Rows(Metadata):
                 )
         return found
 
+    def sentences(self, ids: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
+        """The text of each sentence of contexts, by id; ids that are not there are left out.
+
+        Raises:
+            DamagedIndexError: a row is not what was written.
+        """
+        expected = "checksum" if self.format > 1 else "NULL"
+        for some in _chunks(ids):
+            spans = self._spans(some)
+            for *row, written in self._db.execute(
+                f"SELECT {', '.join(_CONTEXT)}, {expected} FROM contexts WHERE id IN ({','.join('?' * len(some))})",
+                some,
+            ):
+                own = tuple(spans.get(row[0], ()))
+                if self.format > 1 and written != checksum(*row, own):
+                    raise self._damaged("context", row[0])
+                first, text = row[2], row[8]
+                yield row[0], [text[start - first : end - first] for start, end in own]
+
     def _spans(self, context_ids: Sequence[int]) -> dict[int, list[Sentence]]:
         spans: dict[int, list[Sentence]] = {}
         for some in _chunks(context_ids):
@@ -487,11 +507,15 @@ class Rows(Metadata):
     @translating
     def removed_since(self, generation: int) -> IntArray:
         """Ids, rising, of the contexts removed after a generation."""
+        import numpy as np
+
         rows = self._db.execute("SELECT context_id FROM removed WHERE generation > ? ORDER BY context_id", [generation])
         return np.fromiter((row[0] for row in rows), np.int64)
 
     def _vectors(self, context_id: int, data: bytes | None, expected: int | None, dim: int) -> NDArray[np.float16]:
-        if data is None or not data or len(data) % (dim * STORED.itemsize):
+        import numpy as np
+
+        if not data or len(data) % (dim * np.dtype(STORED).itemsize):
             raise self._damaged("vectors of context", context_id)
         if self.format > 1 and expected != _vector_checksum(context_id, data):
             raise self._damaged("vectors of context", context_id)

@@ -24,9 +24,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import sqlite_utils
-
 from ctxsearch.catalog import failures, metadata
 from ctxsearch.catalog.connection import APPLICATION_ID
 from ctxsearch.errors import StoreError
@@ -34,7 +31,7 @@ from ctxsearch.layout import FORMAT_VERSION, sync_file, sync_folder
 
 FULL_TEXT_TOKENIZER = "porter unicode61 remove_diacritics 2"
 
-STORED = np.dtype("<f2")
+STORED = "<f2"
 """Vectors are kept as little-endian float16: half the size, and 0.0002 of a cosine away at most. The vector index
 holds the very same values, so it can be made again from here."""
 
@@ -99,6 +96,8 @@ def make(path: Path, facts: Mapping[str, Any]) -> None:
     Raises:
         StoreError: it cannot be made.
     """
+    import sqlite_utils  # here, since it takes 0.1 s to import
+
     try:
         for left in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
             left.unlink(missing_ok=True)
@@ -123,6 +122,9 @@ def make(path: Path, facts: Mapping[str, Any]) -> None:
         raise StoreError(f"cannot make an index in {path.parent}: {error}") from error
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def checksum(*values: Any) -> int:
     """CRC-32 of a row: any damage of up to 32 bits in a row is noticed, and all but one in 4e9 of what is larger."""
-    return zlib.crc32(json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    return zlib.crc32(_as_json(values).encode("utf-8", "surrogatepass"))

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from ctxsearch.catalog.conditions import condition
 from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.metadata import Metadata
@@ -36,7 +34,7 @@ class Searching(Metadata):
         """All documents, in the order of their ids."""
         with self.translated():
             fits, parameters = self._condition(where, "documents.id")
-            rows = self._db.query(
+            rows = self._db.execute(
                 "SELECT id, source, title, metadata, characters, ingested_at, "
                 "(SELECT count(*) FROM contexts WHERE document_id = documents.id) AS contexts "
                 f"FROM documents WHERE {fits} ORDER BY id",
@@ -44,18 +42,20 @@ class Searching(Metadata):
             )
             for row in rows:
                 yield DocumentSummary(
-                    document_id=row["id"],
-                    source=row["source"],
-                    title=row["title"],
-                    metadata=json.loads(row["metadata"]),
-                    contexts=row["contexts"],
-                    characters=row["characters"],
-                    ingested_at=row["ingested_at"],
+                    document_id=row[0],
+                    source=row[1],
+                    title=row[2],
+                    metadata=json.loads(row[3]),
+                    characters=row[4],
+                    ingested_at=row[5],
+                    contexts=row[6],
                 )
 
     @translating
     def matching_contexts(self, where: Mapping[str, Any]) -> IntArray:
         """Ids, rising, of the contexts whose document's metadata fits; not to be changed."""
+        import numpy as np
+
         fits, parameters = self._condition(where, "document_id")
         asked = self.generation(), fits, repr(parameters)
         if self._matching is None or self._matching[0] != asked:

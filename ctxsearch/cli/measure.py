@@ -9,7 +9,6 @@ import click
 
 from ctxsearch.cli.common import DEFAULT_INDEX, DONE, json_option, model_option, opened
 from ctxsearch.errors import ArgumentError
-from ctxsearch.records import MODES
 
 
 @click.command("eval")
@@ -52,6 +51,7 @@ def evaluate(
     from ctxsearch.cli import present
     from ctxsearch.cli.progress import questions_bar
     from ctxsearch.passport import find_model
+    from ctxsearch.records import MODES
 
     if mode not in MODES:
         raise ArgumentError(f"no mode {mode!r}; there are {', '.join(MODES)}")

@@ -2,6 +2,8 @@
 
     tokens.py    text -> token ids; the only importer of tokenizers
     graph.py     token ids -> what the graph gives; the only one here that runs openvino
+    library.py   openvino, imported without what only converting models needs
+    compiled.py  compiled graphs, kept a user and machine
     runtime.py   texts -> embeddings; the Encoder that ingest and query hold
     build.py     a Hugging Face folder -> a model folder (extra [build])
     facts.py     what OpenVINO is here, and in which precision it runs a model

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
+from ctxsearch.encoder.compiled import compile_graph
+from ctxsearch.encoder.library import openvino
 from ctxsearch.errors import ModelError
 from ctxsearch.passport import GRAPH, ModelFolder
 from ctxsearch.records import FloatArray, IntArray
@@ -64,14 +65,11 @@ class Graph:
             # A float32 build is a reference: no CPU may round it to bfloat16 behind our back.
             self._options["INFERENCE_PRECISION_HINT"] = "f32"
         self._core = openvino.Core()
-        try:
-            self._model = self._core.read_model(str(self._path))
-        except RuntimeError as error:
-            raise ModelError(f"{self._path} cannot be read: {_first_line(error)}") from error
-        self._dtypes = self._check_inputs()
-        self._output = self._check_output()
+        self._model: openvino.Model | None = None
         self._compiled: dict[int, Compiled] = {}
-        if not self._static:
+        if self._static:
+            self._read()
+        else:
             self.compiled(self._passport.context_window)
 
     def compiled(self, window: int) -> Compiled:
@@ -82,20 +80,39 @@ class Graph:
         """
         key = window if self._static else 0
         if key not in self._compiled:
-            try:
+
+            def prepare() -> openvino.Model:
+                model = self._read()
                 if self._static:
-                    self._model.reshape({name: [1, window] for name in self._dtypes})
-                compiled = self._core.compile_model(self._model, "CPU", self._options)
+                    model.reshape({port: [1, window] for port in model.inputs})
+                return model
+
+            identity = {"weights": self._passport.weights_sha256, "window": str(key or "any")}
+            try:
+                compiled = compile_graph(self._core, prepare, identity, self._options)
             except RuntimeError as error:
                 shape = f" with inputs of (1,{window})" if self._static else ""
                 raise ModelError(f"{self._path} cannot be run{shape}: {_first_line(error)}") from error
-            self._compiled[key] = Compiled(compiled, self._output, self._dtypes, key or None, self._pad_id)
+            self._compiled[key] = Compiled(
+                compiled, self._check_output(compiled), self._check_inputs(compiled), key or None, self._pad_id
+            )
         return self._compiled[key]
 
-    def _check_inputs(self) -> dict[str, Any]:
+    def _read(self) -> openvino.Model:
+        """The graph as it is in the folder, held against its card."""
+        if self._model is None:
+            try:
+                self._model = self._core.read_model(str(self._path))
+            except RuntimeError as error:
+                raise ModelError(f"{self._path} cannot be read: {_first_line(error)}") from error
+            self._check_inputs(self._model)
+            self._check_output(self._model)
+        return self._model
+
+    def _check_inputs(self, graph: openvino.Model | openvino.CompiledModel) -> dict[str, Any]:
         """Each input's name and the type that the graph wants it in."""
         dtypes = {}
-        for port in self._model.inputs:
+        for port in graph.inputs:
             name = next((name for name in self._passport.inputs if name in port.get_names()), port.get_any_name())
             dtypes[name] = port.get_element_type().to_dtype()
             shape = port.get_partial_shape()
@@ -112,14 +129,14 @@ class Graph:
             raise ModelError(f"{self._path} takes {', '.join(other)}; token ids are int64 or int32")
         return dtypes
 
-    def _check_output(self) -> int:
+    def _check_output(self, graph: openvino.Model | openvino.CompiledModel) -> int:
         """Index of the output that the card means: the one it names, else the only one of its rank."""
         wanted, rank = self._passport.output, RANK[self._passport.output]
-        shapes = [port.get_partial_shape() for port in self._model.outputs]
+        shapes = [port.get_partial_shape() for port in graph.outputs]
         fitting = [i for i, shape in enumerate(shapes) if shape.rank.is_dynamic or len(shape) == rank]
-        named = [i for i in fitting if wanted in self._model.outputs[i].get_names()]
+        named = [i for i in fitting if wanted in graph.outputs[i].get_names()]
         if len(named or fitting) != 1:
-            found = ", ".join(f"{'/'.join(sorted(p.get_names()))} {p.get_partial_shape()}" for p in self._model.outputs)
+            found = ", ".join(f"{'/'.join(sorted(p.get_names()))} {p.get_partial_shape()}" for p in graph.outputs)
             raise ModelError(f"{self._path} gives {found}; the card says {wanted}, of {rank} axes")
         (index,) = named or fitting
         last = None if shapes[index].rank.is_dynamic else shapes[index][rank - 1]

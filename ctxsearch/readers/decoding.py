@@ -11,8 +11,6 @@ import re
 import zlib
 from typing import IO, cast
 
-import charset_normalizer
-
 from ctxsearch.errors import SourceError
 from ctxsearch.readers.walk import File
 
@@ -146,6 +144,8 @@ def likely_encoding(data: bytes) -> str | None:
         if sum(letter in _WESTERN for letter in letters) >= WESTERN_SHARE * len(letters):
             return "cp1252"
     cut = sample[: sample.rfind(b"\n") + 1] or sample if len(data) > len(sample) else sample  # no half character
+    import charset_normalizer  # here, since few texts need it and it takes time to import
+
     best = charset_normalizer.from_bytes(cut).best()
     if best is None or best.encoding.startswith(("utf_16", "utf_32")):
         return None

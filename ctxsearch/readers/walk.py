@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import NamedTuple
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING, NamedTuple
 
 from ctxsearch.errors import SourceError
+
+if TYPE_CHECKING:  # a query imports this module, for what it says of kinds of files, and reads none
+    from pathspec import GitIgnoreSpec
 
 IGNORE_FILES = (".gitignore", ".ctxignore")
 INDEX_MARK = "catalog.sqlite3"
@@ -152,6 +153,8 @@ def _walk(
 
 
 def _ignores_of(folder: Path) -> list[tuple[Path, GitIgnoreSpec]]:
+    from pathspec import GitIgnoreSpec
+
     found = []
     for name in IGNORE_FILES:
         file = folder / name
@@ -163,6 +166,8 @@ def _ignores_of(folder: Path) -> list[tuple[Path, GitIgnoreSpec]]:
 
 def _is_pattern(line: str) -> bool:
     """False for a line that git passes over and pathspec raises for."""
+    from pathspec import GitIgnoreSpec
+
     try:
         GitIgnoreSpec.from_lines([line])
     except (ValueError, re.error):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctxsearch.catalog import Catalog, StoredContext, words_of
 from ctxsearch.errors import StoreError
+from ctxsearch.evidence import SentenceWords
 from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
 from ctxsearch.passport import Passport
 from ctxsearch.records import Candidate, Context, Document, FailedSource, FloatArray, IntArray, WholeDocument
@@ -22,6 +23,8 @@ from ctxsearch.store.following import Follower
 
 if TYPE_CHECKING:
     from ctxsearch.vectors import VectorIndex
+
+T = TypeVar("T")
 
 LEXICAL_WORDS = 128
 """Different words of a question that full text search looks for. Each costs a walk through its contexts."""
@@ -223,8 +226,13 @@ class LocalSnapshot:
         self.failures = catalog.failures
 
     def contexts(self, context_ids: Iterable[int]) -> dict[int, StoredContext]:
-        wanted = set(context_ids)
-        found = self._catalog.contexts(wanted)
+        return self._complete(set(context_ids), self._catalog.contexts)
+
+    def sentence_words(self, context_ids: Iterable[int]) -> dict[int, SentenceWords]:
+        return self._complete(set(context_ids), self._catalog.sentence_words)
+
+    def _complete(self, wanted: set[int], read: Callable[[Iterable[int]], dict[int, T]]) -> dict[int, T]:
+        found = read(wanted)
         if len(found) < len(wanted):
             raise self._catalog.damage(f"contexts are missing, first {min(wanted - set(found))}")
         return found
@@ -258,6 +266,9 @@ class LocalSnapshot:
 
     def contexts_with_vectors(self) -> int:
         return len(self.vectors().context_ids())
+
+    def ready_vectors(self) -> None:
+        self.vectors()
 
     def vectors(self) -> VectorIndex:
         """The vector index of this generation."""

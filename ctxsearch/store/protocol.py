@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ctxsearch.catalog import StoredContext
+from ctxsearch.evidence import SentenceWords
 from ctxsearch.passport import Passport
 from ctxsearch.records import (
     Candidate,
@@ -47,6 +48,14 @@ class Snapshot(Protocol):
 
     def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> dict[int, FloatArray]:
         """Cosines to the rows of given contexts, (1 + sentences,) each: the context's own, then its sentences'."""
+        ...
+
+    def ready_vectors(self) -> None:
+        """Make ready what `search_dense` needs; useful while a question is being embedded."""
+        ...
+
+    def sentence_words(self, context_ids: Iterable[int]) -> dict[int, SentenceWords]:
+        """Which words stand in which sentences of contexts, by id."""
         ...
 
     def contexts(self, context_ids: Iterable[int]) -> dict[int, StoredContext]:

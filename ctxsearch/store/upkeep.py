@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ctxsearch.catalog import Catalog
 from ctxsearch.errors import ArgumentError, IndexNotFoundError, StoreError
 from ctxsearch.layout import LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
@@ -42,6 +40,8 @@ def verify(store: LocalStore) -> list[str]:
 
 
 def _compare_vectors(vectors: Any, catalog: Catalog, dim: int) -> Iterator[str]:
+    import numpy as np
+
     held = set(vectors.context_ids().tolist())
     for stored in catalog.vectors_since(0, dim):
         held.discard(stored.context_id)

@@ -1,0 +1,43 @@
+"""The words of contexts' sentences, for ranking; those of the contexts that were ranked last are kept.
+
+A context never changes and its id is never given again, so what is kept holds for as long as the catalog is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ctxsearch.catalog.connection import translating
+from ctxsearch.catalog.rows import Rows
+from ctxsearch.evidence import SentenceWords, sentence_words
+
+CONTEXTS_KEPT = 4096
+"""Contexts whose words are kept; about 6 kB each. Without it, half of a hybrid query is finding words again."""
+
+
+class Sentences(Rows):
+    """Sentences as ranking wants them."""
+
+    def __init__(self, path: Path, *, read_only: bool, damaged: bool = False) -> None:
+        super().__init__(path, read_only=read_only, damaged=damaged)
+        self._words: dict[int, SentenceWords] = {}
+
+    @translating
+    def sentence_words(self, context_ids: Iterable[int]) -> dict[int, SentenceWords]:
+        """The words of contexts, by sentence; ids that are not there are left out.
+
+        Raises:
+            DamagedIndexError: a row is not what was written.
+        """
+        wanted = list(context_ids)
+        kept = self._words
+        found = {context_id: kept.pop(context_id) for context_id in wanted if context_id in kept}
+        missing = [context_id for context_id in wanted if context_id not in found]
+        if missing:
+            for context_id, sentences in self.sentences(missing):
+                found[context_id] = sentence_words(sentences)
+        kept.update(found)  # those asked for last stand last
+        while len(kept) > CONTEXTS_KEPT:
+            del kept[next(iter(kept))]
+        return found
