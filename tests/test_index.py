@@ -224,7 +224,7 @@ def test_answers_survive_the_loss_of_the_vector_file(tmp_path: Path) -> None:
     with ctxsearch.open(tmp_path / "i") as index:
         index.ingest([DATA / "field-guide"])
     before = ask()
-    (vectors,) = (tmp_path / "i").glob("vectors-*.faiss")
+    (vectors,) = (tmp_path / "i").glob("vectors-*.rows")
     content = bytearray(vectors.read_bytes())
     content[len(content) // 2] ^= 0xFF
     for damaged in (bytes(content), bytes(content[:100]), b""):
@@ -253,7 +253,7 @@ def test_a_reader_that_loses_the_vector_file_finds_nothing_deleted(tmp_path: Pat
         writer.delete(source="a")
         add(writer, c="The otter sleeps.")
         add(writer, d="A hedgehog.")  # its commit drops the note about what was removed
-        (vectors,) = (tmp_path / "i").glob("vectors-*.faiss")
+        (vectors,) = (tmp_path / "i").glob("vectors-*.rows")
         vectors.unlink()
         assert {hit.source for hit in reader.query("otter", mode="dense")} == {"b", "c", "d"}
 
