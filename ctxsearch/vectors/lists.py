@@ -32,7 +32,7 @@ TRAINED_ROWS = 64
 ROUNDS = 8
 """Of k-means."""
 
-QUERY_BITS = 8
+QUERY_BITS = 4
 """To which a question's values are rounded when it is compared with codes."""
 
 
