@@ -2,18 +2,19 @@
 
     python benchmarks/scale.py --data DIR --work DIR [--sizes 10000 100000 1000000]
 
-DIR of ``--data`` holds squad/dev-v1.1.json.gz, squad/train-part.jsonl.gz and wiki/summaries.jsonl.gz (see DATA below).
+DIR of ``--data`` holds squad/dev-v1.1.json.gz, squad/train-part.jsonl.gz and wiki/summaries.jsonl.gz.
 A million contexts take about 12 GB below ``--work``; what is built there is used again.
 
-Where the contexts come from. The texts of SQuAD v1.1 (dev, part of train) and of Wikipedia summaries are cut and embedded
-as `ingest` does it, once; contexts of fewer than `LEAST_ROWS` rows are left out, so that there are about six vectors a
-context. The first of the contexts built are those. The others are copies of them, each row moved by a random distance
-that a real row has to the nearest row of another context (cosine 0.58 in the median), half of it in a direction that all
-rows of the copy share; directions are differences of two random real rows, so they have the spread of real embeddings.
-Texts are put together from random real sentences. Five contexts are a document; metadata keep 0.1 %, 10 % and 90 %.
+Where the contexts come from. The texts of SQuAD v1.1 (dev, part of train) and of Wikipedia summaries are cut and
+embedded as `ingest` does it, once; contexts of fewer than `LEAST_ROWS` rows are left out, so that there are about six
+vectors a context. The first of the contexts built are those. The others are copies of them, each row moved by a random
+distance that a real row has to the nearest row of another context (cosine 0.58 in the median), half of it in a
+direction that all rows of the copy share; directions are differences of two random real rows, so they have the spread
+of real embeddings. Texts are put together from random real sentences. Five contexts are a document; metadata keep
+0.1 %, 10 % and 90 %.
 
-Questions are those of SQuAD dev, embedded anew in each query. The exact answers that recall is compared with are computed
-here, by NumPy, from the rows in the segments.
+Questions are those of SQuAD dev, embedded anew in each query. The exact answers that recall is compared with are
+computed here, by NumPy, from the rows in the segments.
 """
 
 from __future__ import annotations
@@ -54,15 +55,17 @@ FILTERS: dict[str, tuple[dict[str, Any] | None, float]] = {
 WEIGHT = 0.85
 
 
+def unpacked(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes())
+
+
 def paragraphs(data: Path) -> Iterator[tuple[str, str]]:
-    for article in json.loads(gzip.open(data / "squad/dev-v1.1.json.gz").read())["data"]:
+    for article in json.loads(unpacked(data / "squad/dev-v1.1.json.gz"))["data"]:
         yield from ((article["title"], paragraph["context"]) for paragraph in article["paragraphs"])
-    for line in gzip.open(data / "squad/train-part.jsonl.gz"):
-        values = json.loads(line)
-        yield values["title"], values["context"]
-    for line in gzip.open(data / "wiki/summaries.jsonl.gz"):
-        values = json.loads(line)
-        yield values["title"], values["text"]
+    for name, field in (("squad/train-part.jsonl.gz", "context"), ("wiki/summaries.jsonl.gz", "text")):
+        for line in unpacked(data / name).splitlines():
+            values = json.loads(line)
+            yield values["title"], values[field]
 
 
 def embed(data: Path, work: Path) -> None:
@@ -91,7 +94,7 @@ def embed(data: Path, work: Path) -> None:
         if len(batch) >= 512:
             embed_batch()
     embed_batch()
-    articles = json.loads(gzip.open(data / "squad/dev-v1.1.json.gz").read())["data"]
+    articles = json.loads(unpacked(data / "squad/dev-v1.1.json.gz"))["data"]
     questions = [qa["question"] for a in articles for p in a["paragraphs"] for qa in p["qas"]]
     chosen = np.random.default_rng(1).permutation(len(questions))[:2000]
     (work / "real.json").write_text(json.dumps({"contexts": texts, "questions": [questions[i] for i in chosen]}))

@@ -93,6 +93,13 @@ def ingest(
 @click.option(
     "--where", multiple=True, metavar="K=V", help="Only documents with this metadata; several are joined by and."
 )
+@click.option(
+    "--recall",
+    type=float,
+    metavar="R",
+    help="In a large index, the share of the ten best contexts that is found by meaning, on average: 0.99 unless "
+    "given. 1 searches exactly, and slowly.",
+)
 @click.option("--min-score", type=float, metavar="P", help="Leave out hits that answer with a lower probability.")
 @json_option
 def query(
@@ -102,6 +109,7 @@ def query(
     k: int,
     mode: Any,
     where: tuple[str, ...],
+    recall: float | None,
     min_score: float | None,
     as_json: bool,
 ) -> int:
@@ -116,7 +124,7 @@ def query(
             raise ArgumentError("no question on standard input; write one a line")
     else:
         questions = [question]
-    with opened(index_path, model=model, read_only=True) as index:
+    with opened(index_path, model=model, read_only=True, recall=recall) as index:
         answers: list[Answer] = index.query_many(questions, k, mode, wanted, min_score)
         for answer in answers:
             if answer.truncated:

@@ -293,6 +293,9 @@ class LocalSnapshot:
     def contexts_with_vectors(self) -> int:
         return self.vectors().contexts()
 
+    def vector_index(self) -> tuple[str, float]:
+        return self.vectors().kind(self._recall)
+
     def vectors(self) -> VectorIndex:
         """The vector index of this generation."""
         return self._follower.at(self._catalog, self.generation)

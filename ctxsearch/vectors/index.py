@@ -175,6 +175,13 @@ class VectorIndex:
         """Those of the segments that have some, the largest first."""
         return sorted((part.lists for part in self._parts if part.lists), key=lambda lists: -lists.rows)
 
+    def kind(self, recall: float) -> tuple[str, float]:
+        """How the largest segment is searched for a recall, and the least recall that was measured in a segment."""
+        used = [(lists, level) for lists in self.lists() if (level := lists.depth.level(recall)) and recall < 1.0]
+        if not used:
+            return "exact", 1.0
+        return used[0][0].kind, min(level.recall for _, level in used)
+
     def _all(self) -> list[_Part]:
         return [*self._parts, *([self._mended] if self._mended else [])]
 
@@ -358,7 +365,7 @@ class VectorIndex:
         product, no context without a row among those found can be better.
         """
         if not part.checked:
-            self._mend(part, part.segment.damaged())
+            self._mend(part, part.places(part.segment.context_ids[part.segment.damaged()]))
             part.checked = True
         selection = part.selection(part.chosen(allowed))
         available = len(part.segment.rows) if selection is None else selection.rows

@@ -180,7 +180,7 @@ class Segment:
         starts = np.concatenate([[0], np.cumsum(counts)])
         rows = self.rows[np.repeat(first - starts[:-1], counts) + np.arange(starts[-1])]
         damaged = np.empty(0, np.int64)
-        if not self._trusted:
+        if not self._trusted and len(places):
             content = memoryview(rows).cast("B")
             width = rows.itemsize * self.dim
             bounds = (starts * width).tolist()
