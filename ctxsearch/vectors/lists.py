@@ -26,10 +26,10 @@ from ctxsearch.vectors.depth import Depth, measure
 from ctxsearch.vectors.scanning import BLOCK_ROWS, Selection, decoded, one_thread
 from ctxsearch.vectors.segments import Segment, VectorFileError
 
-TRAINED_ROWS = 64
+TRAINED_ROWS = 50
 """Rows for each centroid that centroids are found from."""
 
-ROUNDS = 8
+ROUNDS = 6
 """Of k-means."""
 
 QUERY_BITS = 4
