@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ctxsearch.catalog import Catalog
 from ctxsearch.layout import IndexFolder
 from ctxsearch.store.published import Published, open_segment
@@ -99,7 +97,7 @@ class Follower:
         removed = catalog.removed_since(published.floor)
         vectors.remove(removed)
         since = catalog.removed_since(published.generation)
-        if vectors.contexts() != published.contexts - np.count_nonzero(since <= published.last):
+        if vectors.contexts() != published.contexts - int((since <= published.last).sum()):
             return self._empty(), 0
         self._read_at = published.generation
         return vectors, published.generation

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ctxsearch.catalog import Catalog
 from ctxsearch.errors import StoreError
@@ -166,6 +165,8 @@ class Publisher:
 
     def _of_segment(self, catalog: Catalog, piece: _Piece) -> Contents:
         """The contexts of a segment that are still there; where rows are damaged, those of the catalog."""
+        import numpy as np
+
         segment = piece.segment
         assert segment is not None
         live = np.ones(len(segment), np.bool_)
@@ -225,16 +226,13 @@ class Publisher:
 
 
 def _of_catalog(catalog: Catalog, first: int, last: int, dim: int) -> Contents:
-    ids: list[int] = []
-    rows: list[Any] = []
-    for stored in catalog.vectors_from(first, dim, last):
-        ids.append(stored.context_id)
-        rows.append(stored.rows)
-        if len(ids) == CONTEXTS_PER_BATCH:
-            yield np.array(ids, np.int64), np.array([len(own) for own in rows], np.int64), np.concatenate(rows)
-            ids, rows = [], []
-    if ids:
-        yield np.array(ids, np.int64), np.array([len(own) for own in rows], np.int64), np.concatenate(rows)
+    import numpy as np
+
+    stored = catalog.vectors_from(first, dim, last)
+    while several := list(islice(stored, CONTEXTS_PER_BATCH)):
+        ids = np.array([one.context_id for one in several], np.int64)
+        counts = np.array([len(one.rows) for one in several], np.int64)
+        yield ids, counts, np.concatenate([one.rows for one in several])
 
 
 def _grouped(pieces: list[_Piece]) -> list[list[_Piece]]:

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ctxsearch.catalog import Catalog
 from ctxsearch.errors import ArgumentError, IndexNotFoundError, StoreError
 from ctxsearch.layout import LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
@@ -45,6 +43,8 @@ def verify(store: LocalStore) -> list[str]:
 
 
 def _compare_vectors(vectors: Any, catalog: Catalog, dim: int) -> Iterator[str]:
+    import numpy as np
+
     held = vectors.context_ids()
     there: list[int] = []
     stored = catalog.vectors_from(0, dim)
