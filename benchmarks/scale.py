@@ -125,10 +125,10 @@ class Made:
         products[owner[sample][:, np.newaxis] == owner[np.newaxis, :]] = -1.0
         return np.sqrt(2.0 - 2.0 * np.clip(products.max(axis=1), 0.0, 0.98))
 
-    def batches(self, contexts: int) -> Iterator[list[tuple[Context, Any]]]:
-        """Contexts with their rows."""
+    def batches(self, done: int, contexts: int) -> Iterator[list[tuple[Context, Any]]]:
+        """Contexts with their rows, from a number on."""
         whole = len(self.counts)
-        for first in range(0, contexts, BATCH):
+        for first in range(done, contexts, BATCH):
             random = np.random.default_rng(first)
             numbers = np.arange(first, min(first + BATCH, contexts))
             which = numbers % whole
@@ -174,15 +174,13 @@ def build(work: Path, contexts: int) -> dict[str, Any]:
     with store.snapshot() as snapshot:
         done = snapshot.counts()[1]
     with store.writer() as writer:
-        number = 0
-        for batch in made.batches(contexts):
+        number = done  # a build that was cut off goes on
+        for batch in made.batches(done, contexts):
             begun = time.perf_counter()
             for first in range(0, len(batch), 5):
-                if number >= done:  # a build that was cut off goes on
-                    _put(writer, batch[first : first + 5], number)
+                _put(writer, batch[first : first + 5], number)
                 number += len(batch[first : first + 5])
-            if number > done:
-                writer.commit()
+            writer.commit()
             busy += time.perf_counter() - begun
             if number % 100_000 == 0:
                 print(f"{number} contexts in the catalog, {time.perf_counter() - started:.0f} s", file=sys.stderr)
@@ -241,7 +239,7 @@ def truth(work: Path, contexts: int, embeddings: Any) -> dict[str, list[list[int
                 held, held_ids = best.get(name, (np.empty((len(embeddings), 0)), np.empty((len(embeddings), 0), int)))
                 held = np.concatenate([held, scores[:, mask]], axis=1)
                 held_ids = np.concatenate([held_ids, np.broadcast_to(ids[mask], scores[:, mask].shape)], axis=1)
-                order = np.argsort(-held, axis=1)[:, :10]
+                order = np.argpartition(-held, min(10, held.shape[1] - 1), axis=1)[:, :10]
                 best[name] = np.take_along_axis(held, order, 1), np.take_along_axis(held_ids, order, 1)
     found = {name: ids.tolist() for name, (_, ids) in best.items()}
     kept.write_text(json.dumps(found))
