@@ -41,6 +41,7 @@ class Follower:
         self._vectors: VectorIndex | None = None
         self._generation = 0
         self._read_at = 0
+        self._large: set[int] = set()
         self._catalog: Catalog | None = None
 
     def at(self, catalog: Catalog, generation: int) -> VectorIndex:
@@ -68,8 +69,10 @@ class Follower:
         if floor is None or not floor <= self._generation < generation:
             return False
         published = Published.from_fact(catalog.fact("segments"))
-        newer = published is not None and published.generation > self._read_at
-        return not (newer and vectors.contexts_in_memory() > MOST_HELD)
+        if published is None or published.generation <= self._read_at:
+            return True
+        merged = self._large - {note.serial for note in published.segments}  # whose space is free when it is let go
+        return not merged and vectors.contexts_in_memory() <= MOST_HELD
 
     def _empty(self) -> VectorIndex:
         from ctxsearch.vectors import VectorIndex
@@ -84,7 +87,7 @@ class Follower:
         """The published segments and their generation; an empty index of generation 0 if they cannot be used."""
         from ctxsearch.vectors import VectorFileError
 
-        self._read_at = 0
+        self._read_at, self._large = 0, set()
         vectors = self._empty()
         published = Published.from_fact(catalog.fact("segments"))
         if published is None or published.floor < (catalog.fact("floor") or 0):
@@ -100,6 +103,7 @@ class Follower:
         if vectors.contexts() != published.contexts - int((since <= published.last).sum()):
             return self._empty(), 0
         self._read_at = published.generation
+        self._large = {note.serial for note in published.segments if note.lists is not None}
         return vectors, published.generation
 
 

@@ -80,8 +80,11 @@ class Depth:
 
 
 def probes_at(level: Level, rank: float) -> int:
-    """Lists to look at, so that contexts up to a rank are found; a straight line of logs between the known ranks."""
-    return max(1, round(float(np.exp(np.interp(np.log(rank), np.log(RANKS), np.log(level.probes))))))
+    """Lists to look at, so that contexts up to a rank are found; a straight line of logs between and beyond."""
+    (one, other), known = np.log(RANKS[-2:]), np.log(level.probes)
+    at = np.log(max(rank, RANKS[0]))
+    beyond = max(0.0, at - other) * (known[-1] - known[-2]) / (other - one)
+    return max(1, round(float(np.exp(np.interp(at, np.log(RANKS), known) + beyond))))
 
 
 def measure(segment: Segment, lists: Lists, seed: int = 1) -> Depth:

@@ -78,6 +78,7 @@ class Segment:
         self._checksums = checksums
         self._trusted = not len(checksums)
         self._map: mmap.mmap | None = None
+        self._mapped = 0  # bytes of the map that have rows; 0 where the system takes no advice
         self._touched = 0
 
     @classmethod
@@ -135,7 +136,8 @@ class Segment:
         held = cls(dim, ids, starts, np.frombuffer(content, STORED, rows * dim, PAGE).reshape(rows, dim), checksums)
         held._map = content
         if hasattr(content, "madvise"):
-            content.madvise(mmap.MADV_RANDOM, 0, tables - tables % mmap.PAGESIZE)
+            held._mapped = tables - tables % mmap.PAGESIZE
+            content.madvise(mmap.MADV_RANDOM, 0, held._mapped)
         return held
 
     def __len__(self) -> int:
@@ -206,11 +208,11 @@ class Segment:
 
     def _give_back(self, contexts: int) -> None:
         """Keep count of what was touched, and let go of the pages when it is too much."""
-        if self._map is None or not hasattr(self._map, "madvise"):
+        if self._map is None or self._mapped <= RESIDENT_BYTES:
             return
         self._touched += contexts * TOUCHED_BYTES
-        if self._touched > RESIDENT_BYTES and self._map.size() > RESIDENT_BYTES:
-            self._map.madvise(mmap.MADV_DONTNEED)
+        if self._touched > RESIDENT_BYTES:
+            self._map.madvise(mmap.MADV_DONTNEED, 0, self._mapped)
             self._touched = 0
 
 
