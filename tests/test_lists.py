@@ -75,7 +75,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 @pytest.fixture(autouse=True)
 def small_segments_have_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_module, "SCANNED_BYTES", 1000)
-    monkeypatch.setattr(index_module, "SCORED_ROWS", 100)
+    monkeypatch.setattr(index_module, "CODES_A_ROW", 1000)
 
 
 @pytest.fixture
@@ -134,8 +134,8 @@ def test_filters_get_ten_with_the_recall(made: Made, share: float) -> None:
 
 def test_fewer_allowed_than_wanted_are_all_found(made: Made) -> None:
     allowed = made.ids[[5, 4000]]
-    for rows in (0, 100):
-        index_module.SCORED_ROWS = rows  # put back by the fixture
+    for codes in (0, 10**9):
+        index_module.CODES_A_ROW = codes  # put back by the fixture
         found = made.index().search(made.questions(1)[0], 10, WEIGHT, allowed, 0.9)
         assert sorted(f.context_id for f in found) == allowed.tolist()
 

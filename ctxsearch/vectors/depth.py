@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SAMPLED = 300
 """Questions that recall is measured with: 3,000 contexts to be found."""
 
-LIKENESS = 0.9
+LIKENESS = 0.85
 """Cosine of a sample with the sentence that it is made of."""
 
 RECALL_AT = 10

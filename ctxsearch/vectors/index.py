@@ -22,8 +22,9 @@ from ctxsearch.vectors.segments import Rows, Segment, VectorFileError, check_sha
 SCANNED_BYTES = 32 << 20
 """A segment up to this size is scanned in memory, and all of it checked when it is attached. Others have lists."""
 
-SCORED_ROWS = 20_000
-"""Where a filter leaves no more rows of a segment with lists than this, each is scored: exact, and about as fast."""
+CODES_A_ROW = 40
+"""Codes that are looked at in the time in which a row is read, checked and scored. Where a filter leaves so few rows
+that scoring them all is quicker than looking through the lists, that is done; it is exact."""
 
 ROWS_GROWTH = 0.6
 """Rows to score grow as this power of k."""
@@ -327,10 +328,6 @@ class VectorIndex:
         level = part.lists.depth.level(recall) if part.lists and recall < 1.0 else None
         if level is None:
             return self._scan_part(part, vector, k, weight, allowed)
-        selection = part.selection(chosen)
-        if chosen is not None and selection is not None and selection.rows <= SCORED_ROWS:
-            return self._score(part, np.flatnonzero(chosen), vector, weight).best(k)
-        assert part.lists is not None
         try:
             return self._search_lists(part, vector, k, weight, chosen, level)
         except VectorFileError:  # FAISS cannot read them
@@ -350,9 +347,14 @@ class VectorIndex:
         assert part.lists is not None
         contexts = len(part.segment) if chosen is None else int(np.count_nonzero(chosen))
         probes = probes_at(level, k * len(part.segment) / contexts)
+        selection = part.selection(chosen)
+        if chosen is not None and selection is not None:
+            codes = min(probes, part.lists.count) * len(part.segment.rows) / part.lists.count
+            if selection.rows * CODES_A_ROW <= codes:
+                return self._score(part, np.flatnonzero(chosen), vector, weight).best(k)
         rows = round(level.rows * max(1.0, k / RECALL_AT) ** ROWS_GROWTH)
         while True:
-            found = part.lists.search(vector, rows, probes, part.selection(chosen))
+            found = part.lists.search(vector, rows, probes, selection)
             scored = self._score(part, part.segment.contexts_of(found), vector, weight).best(k)
             if len(scored.scores) >= min(k, contexts) or probes >= part.lists.count:
                 return scored
