@@ -1,7 +1,7 @@
 """How deep to search the lists of a segment for a wanted recall: measured once, on the segment itself.
 
 Recall is the share of the ten contexts with the best scores that are found. It is measured with sentences of the
-segment, each moved until its cosine with where it stood is `LIKENESS`: what is measured so is no more than what real
+segment, each moved until its cosine with where it stood is `LIKENESS`: what is measured so is close to what real
 questions get (benchmarks/SCALE.md compares them).
 
 What a search of lists may miss, it misses for two reasons. The list in which a context's best row stands is not among
