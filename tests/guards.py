@@ -35,7 +35,7 @@ GUARDS = (
         "vectors/segments.py",
         "or header not in (None, said):",
         "or False:",
-        "tests/faults/test_damage.py::test_a_vector_file_of_another_index_is_not_read",
+        "tests/test_vectors.py::test_segment_of_another_index_raises",
     ),
     Guard(
         "the catalog's seal",
