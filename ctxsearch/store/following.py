@@ -44,6 +44,10 @@ class Follower:
         self._large: set[int] = set()
         self._catalog: Catalog | None = None
 
+    def close(self) -> None:
+        """Let go of the files, which may have been removed meanwhile: their space is free only then."""
+        self._vectors = self._catalog = None
+
     def at(self, catalog: Catalog, generation: int) -> VectorIndex:
         """The vectors of the generation that the catalog is read at.
 

@@ -61,6 +61,7 @@ class LocalStore:
         self._snapshots = 0
         self._closed = False
         self._catalog: Catalog | None = None
+        self._follower: Follower
         self._pointer = Pointer("", 0)
         self._move_over()
 
@@ -84,6 +85,7 @@ class LocalStore:
             self._closed = True
             if self._catalog is not None:
                 self._catalog.close()
+                self._follower.close()
             self._catalog = None
 
     @property
@@ -159,6 +161,8 @@ class LocalStore:
         with catalog.snapshot():
             passport, self._model_path = Passport.from_dict(catalog.passport()), catalog.model_path()
         if self._catalog is None or pointer.catalog != self._pointer.catalog:
+            if self._catalog is not None:
+                self._follower.close()
             self._follower = Follower(self.folder, pointer.catalog, passport.dim)
         if self._catalog is not None:
             self._catalog.close()
