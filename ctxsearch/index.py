@@ -50,6 +50,7 @@ def open(
     model: str | os.PathLike[str] | None = None,
     read_only: bool = False,
     lock_timeout: float | None = None,
+    recall: float | None = None,
 ) -> Index:
     """Open an index folder.
 
@@ -59,6 +60,8 @@ def open(
         model: name or folder of the model; None for the index's own, or the default for a new index.
         read_only: refuse to change anything.
         lock_timeout: seconds to wait for another process that writes; None for $CTXSEARCH_LOCK_TIMEOUT, or 30.
+        recall: in a large index, the share of the ten best contexts that is found by meaning, on average; 1.0 searches
+            exactly. None for 0.99.
 
     Raises:
         IndexNotFoundError: there is no index, and none was to be made.
@@ -66,7 +69,10 @@ def open(
         PassportMismatchError: the index was made with another model than the one named.
         ModelError: the model cannot be used.
         StoreError: the index cannot be used.
+        ArgumentError: ``recall`` is not above 0 and up to 1.
     """
+    if recall is not None and not 0.0 < recall <= 1.0:
+        raise ArgumentError(f"recall is {recall!r}; it is a share, above 0 and up to 1, as in 0.99")
     folder = IndexFolder(Path(path))
     timeout = _lock_timeout(lock_timeout)
     if read_only or not create:
@@ -85,6 +91,8 @@ def open(
             f"{folder.root} was made with the model {label}, not with {named.passport.label}; leave out the model, or "
             f"take the index over to this one with: ctxsearch reembed --model {model} --index {folder.root}"
         )
+    if recall is not None:
+        store.recall = recall
     return Index(folder, store, named, read_only)
 
 
@@ -339,6 +347,7 @@ class Index:
         with self._store.snapshot() as snapshot:
             documents, contexts, sentences = snapshot.counts()
             held = snapshot.contexts_with_vectors()
+            kind, recall = snapshot.vector_index()
             generation = snapshot.generation
             failed = len(snapshot.failures())
         problems = []
@@ -356,8 +365,8 @@ class Index:
             contexts=contexts,
             sentences=sentences,
             bytes=self._store.bytes_on_disk(),
-            vector_index="exact",
-            recall=1.0,
+            vector_index=kind,
+            recall=recall,
             passport=self._store.passport.to_dict(),
             healthy=not problems,
             problems=tuple(problems),

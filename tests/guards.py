@@ -24,11 +24,18 @@ class Guard(NamedTuple):
 
 GUARDS = (
     Guard(
-        "the vector file's checksum",
-        "store/following.py",
-        'return bool(sha256_of(self._folder.vectors(self._number, said["generation"])) == said["sha256"])',
-        'return self._folder.vectors(self._number, said["generation"]).is_file()',
-        "tests/faults/test_damage.py::test_each_byte_of_the_vector_file_is_under_its_checksum",
+        "a segment's checksums",
+        "vectors/index.py",
+        "            if len(segment.damaged()):",
+        "            if False:",
+        "tests/faults/test_damage.py::test_each_byte_of_a_segment_is_under_its_checksum",
+    ),
+    Guard(
+        "the checksum of a segment's header, by which it is that of this index",
+        "vectors/segments.py",
+        "or header not in (None, said):",
+        "or False:",
+        "tests/test_vectors.py::test_segment_of_another_index_raises",
     ),
     Guard(
         "the catalog's seal",

@@ -41,7 +41,7 @@ def test_dense_scores_equal_a_brute_force(sample: ctxsearch.Index, question: str
     asked = encoder.embed_questions([question])[0].embedding
     expected = []
     with sample._store.snapshot() as snapshot:
-        for stored in snapshot._catalog.vectors_since(0, encoder.dim):
+        for stored in snapshot._catalog.vectors_from(0, encoder.dim):
             products = stored.rows.astype(np.float32) @ asked
             blend = SENTENCE_WEIGHT * products[1:].max() + (1 - SENTENCE_WEIGHT) * products[0]
             expected.append((-float(blend), stored.context_id))
@@ -225,7 +225,7 @@ def test_answers_survive_the_loss_of_the_vector_file(tmp_path: Path) -> None:
     with ctxsearch.open(tmp_path / "i") as index:
         index.ingest([DATA / "field-guide"])
     before = ask()
-    (vectors,) = (tmp_path / "i").glob("vectors-*.faiss")
+    (vectors,) = (tmp_path / "i").glob("vectors-*.rows")
     content = bytearray(vectors.read_bytes())
     content[len(content) // 2] ^= 0xFF
     for damaged in (bytes(content), bytes(content[:100]), b""):
@@ -254,7 +254,7 @@ def test_a_reader_that_loses_the_vector_file_finds_nothing_deleted(tmp_path: Pat
         writer.delete(source="a")
         add(writer, c="The otter sleeps.")
         add(writer, d="A hedgehog.")  # its commit drops the note about what was removed
-        (vectors,) = (tmp_path / "i").glob("vectors-*.faiss")
+        (vectors,) = (tmp_path / "i").glob("vectors-*.rows")
         vectors.unlink()
         assert {hit.source for hit in reader.query("otter", mode="dense")} == {"b", "c", "d"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ctxsearch.records import FloatArray
-from ctxsearch.vectors import ROWS_PER_CONTEXT, ContextScore, VectorFileError, VectorIndex
+from ctxsearch.vectors import ROWS_PER_CONTEXT, ContextScore, Segment, VectorFileError, VectorIndex, write_segment
 
 DIM = 12
 Contents = dict[int, NDArray[np.float16]]
@@ -105,10 +104,22 @@ def test_search_goes_deeper_where_first_rows_do_not_settle_it(weight: float) -> 
     assert_same(filled(contents).search(vector, 5, weight), brute_force(contents, vector, 5, weight))
 
 
+def written(contents: Contents, path: Path) -> int:
+    """Write a segment; returns the checksum of its header."""
+    ids, counts = np.array(list(contents), np.int64), np.array([len(rows) for rows in contents.values()], np.int64)
+    return write_segment(path, DIM, [(ids, counts, np.concatenate(list(contents.values())))]).header
+
+
+def read(path: Path, authority: Contents | None = None) -> VectorIndex:
+    index = VectorIndex(DIM, lambda ids: {i: authority[i] for i in ids} if authority else {})
+    index.attach(Segment.read(path, DIM))
+    return index
+
+
 def test_contents_come_back_from_a_file(tmp_path: Path) -> None:
     contents = random_contents(1, 60)
-    filled(contents).write(tmp_path / "vectors")
-    index = VectorIndex.read(tmp_path / "vectors", DIM)
+    written(contents, tmp_path / "vectors")
+    index = read(tmp_path / "vectors")
     assert index.context_ids().tolist() == list(contents)
     for i, rows in contents.items():
         np.testing.assert_array_equal(index.rows(i), rows.astype(np.float32))
@@ -117,20 +128,21 @@ def test_contents_come_back_from_a_file(tmp_path: Path) -> None:
 
 def test_index_from_a_file_can_be_changed(tmp_path: Path) -> None:
     contents = random_contents(2, 30)
-    filled(contents).write(tmp_path / "vectors")
-    index = VectorIndex.read(tmp_path / "vectors", DIM)
+    written(contents, tmp_path / "vectors")
+    before = (tmp_path / "vectors").read_bytes()
+    index = read(tmp_path / "vectors")
     first, more = next(iter(contents)), unit(np.ones((2, DIM))).astype(np.float16)
     index.remove(np.array([first]))
     index.add([10_000], [more])
-    index.write(tmp_path / "vectors")
     expected = {i: rows for i, rows in contents.items() if i != first} | {10_000: more}
-    again = VectorIndex.read(tmp_path / "vectors", DIM)
-    assert_same(again.search(question(2), 40, 0.5), brute_force(expected, question(2), 40, 0.5))
+    assert_same(index.search(question(2), 40, 0.5), brute_force(expected, question(2), 40, 0.5))
+    assert index.contexts() == 30
+    assert (tmp_path / "vectors").read_bytes() == before
 
 
-def test_empty_index_finds_nothing_and_comes_back(tmp_path: Path) -> None:
-    VectorIndex(DIM).write(tmp_path / "vectors")
-    index = VectorIndex.read(tmp_path / "vectors", DIM)
+def test_empty_segment_holds_nothing(tmp_path: Path) -> None:
+    assert write_segment(tmp_path / "vectors", DIM, []).contexts == 0
+    index = read(tmp_path / "vectors")
     assert len(index) == 0
     assert index.search(question(0), 5, 0.5) == []
     assert index.context_ids().tolist() == []
@@ -159,10 +171,12 @@ def test_score_of_one_context() -> None:
     rows[0, 0], rows[1, 0], rows[2, 0] = 0.5, 0.25, 1.0
     index = filled({3: rows, 4: rows[:1]})
     vector = np.eye(1, DIM, dtype=np.float32)[0]
-    assert index.score(vector, 3, 0.75) == ContextScore(3, 0.875, 1)
-    assert index.score(vector, 4, 0.75) == ContextScore(4, 0.5, None)
+    assert index.score(vector, [4, 3], 0.75) == [ContextScore(4, 0.5, None), ContextScore(3, 0.875, 1)]
     with pytest.raises(KeyError):
-        index.score(vector, 5, 0.75)
+        index.score(vector, [3, 5], 0.75)
+    assert index.score(vector, [], 0.75) == []
+    products = index.products(vector, [4, 3])
+    assert {i: found.tolist() for i, found in products.items()} == {4: [0.5], 3: [0.5, 0.25, 1.0]}
 
 
 def test_rows_of_a_context() -> None:
@@ -206,66 +220,99 @@ def test_adding_nothing_and_removing_what_is_not_there_change_nothing() -> None:
     assert index.context_ids().tolist() == list(contents)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a vector file", b"\0" * 1000, b"IxMp" + b"\xff" * 100])
+@pytest.mark.parametrize("content", [b"", b"not a vector file", b"\0" * 10_000, b"CTXSROWS" + b"\xff" * 10_000])
 def test_file_that_is_none_raises(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "vectors"
     path.write_bytes(content)
     with pytest.raises(VectorFileError):
-        VectorIndex.read(path, DIM)
+        read(path)
 
 
 def test_missing_file_and_folder_raise(tmp_path: Path) -> None:
     with pytest.raises(VectorFileError):
-        VectorIndex.read(tmp_path / "missing", DIM)
+        read(tmp_path / "missing")
     with pytest.raises(VectorFileError):
-        VectorIndex.read(tmp_path, DIM)
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
 def test_file_cut_short_raises(tmp_path: Path, share: float) -> None:
     path = tmp_path / "vectors"
-    filled(random_contents(7, 20)).write(path)
+    written(random_contents(7, 200), path)
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(VectorFileError):
-        VectorIndex.read(path, DIM)
+        read(path)
+
+
+def test_every_byte_of_a_scanned_segment_is_under_a_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "vectors"
+    written(random_contents(7, 30), path)
+    data = bytearray(path.read_bytes())
+    for at in [*range(80), *range(80, 4096, 97), *range(4096, len(data), 7), len(data) - 1]:
+        data[at] ^= 4
+        path.write_bytes(data)
+        with pytest.raises(VectorFileError):
+            read(path)
+        data[at] ^= 4
+    path.write_bytes(data)
+    assert read(path).contexts() == 30
+
+
+def test_segment_of_another_index_raises(tmp_path: Path) -> None:
+    header = written(random_contents(8, 20), tmp_path / "one")
+    written(random_contents(9, 20), tmp_path / "other")
+    assert len(Segment.read(tmp_path / "one", DIM, header)) == 20
+    with pytest.raises(VectorFileError, match="another file"):
+        Segment.read(tmp_path / "other", DIM, header)
 
 
 def test_file_of_another_length_raises(tmp_path: Path) -> None:
-    filled(random_contents(8, 20)).write(tmp_path / "vectors")
+    written(random_contents(8, 20), tmp_path / "vectors")
     with pytest.raises(VectorFileError, match="vectors of length 13"):
-        VectorIndex.read(tmp_path / "vectors", DIM + 1)
+        Segment.read(tmp_path / "vectors", DIM + 1)
 
 
-def test_other_kinds_of_faiss_index_raise(tmp_path: Path) -> None:
-    path = tmp_path / "vectors"
-    faiss.write_index(faiss.IndexFlatIP(DIM), str(path))
-    with pytest.raises(VectorFileError, match="another kind"):
-        VectorIndex.read(path, DIM)
-    faiss.write_index(faiss.IndexIDMap(faiss.IndexFlatIP(DIM)), str(path))
-    with pytest.raises(VectorFileError, match="does not hold"):
-        VectorIndex.read(path, DIM)
+def test_segments_whose_ids_overlap_raise(tmp_path: Path) -> None:
+    written(random_contents(8, 20), tmp_path / "vectors")
+    index = read(tmp_path / "vectors")
+    with pytest.raises(VectorFileError, match="overlap"):
+        index.attach(Segment.read(tmp_path / "vectors", DIM))
 
 
-def test_file_with_ids_out_of_order_raises(tmp_path: Path) -> None:
-    path = tmp_path / "vectors"
-    rows = faiss.IndexScalarQuantizer(DIM, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    container = faiss.IndexIDMap(rows)
-    container.add_with_ids(np.eye(2, DIM, dtype=np.float32), np.array([1024, 512]))
-    faiss.write_index(container, str(path))
-    with pytest.raises(VectorFileError, match="out of order"):
-        VectorIndex.read(path, DIM)
+@pytest.mark.parametrize("ids", [[2, 1], [1, 1]])
+def test_segment_with_ids_out_of_order_is_not_written(tmp_path: Path, ids: list[int]) -> None:
+    rows = np.eye(2, DIM, dtype=np.float16)
+    with pytest.raises(ValueError, match="must rise"):
+        write_segment(tmp_path / "vectors", DIM, [(np.array(ids), np.array([1, 1]), rows)])
+    several = [(np.array([i]), np.array([1]), rows[:1]) for i in ids]
+    with pytest.raises(ValueError, match="must rise"):
+        write_segment(tmp_path / "vectors", DIM, several)
 
 
-def test_file_of_another_metric_raises(tmp_path: Path) -> None:
-    path = tmp_path / "vectors"
-    container = faiss.IndexIDMap(faiss.IndexScalarQuantizer(DIM, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_L2))
-    container.add_with_ids(np.eye(2, DIM, dtype=np.float32), np.array([512, 1024]))
-    faiss.write_index(container, str(path))
-    with pytest.raises(VectorFileError):
-        VectorIndex.read(path, DIM)
-
-
-def test_file_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="cannot write"):
-        VectorIndex(DIM).write(tmp_path / "missing" / "vectors")
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_sequence_of_changes_is_brute_force(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Segments in files and in memory, with contexts removed from any of them."""
+    folder = tmp_path_factory.mktemp("segments")
+    contents: Contents = {}
+    index = VectorIndex(DIM)
+    for n in range(data.draw(st.integers(1, 6))):
+        more = {i + 1000 * n: rows for i, rows in random_contents(n, data.draw(st.integers(1, 40))).items()}
+        if data.draw(st.booleans()):
+            written(more, folder / str(n))
+            index.attach(Segment.read(folder / str(n), DIM))
+        else:
+            index.add(list(more), list(more.values()))
+        contents |= more
+        gone = data.draw(st.sets(st.sampled_from(sorted(contents)), max_size=20))
+        index.remove(np.array(sorted(gone), np.int64))
+        contents = {i: rows for i, rows in contents.items() if i not in gone}
+    assert index.context_ids().tolist() == sorted(contents)
+    assert (index.contexts(), len(index)) == (len(contents), sum(map(len, contents.values())))
+    for seed in range(2):
+        k, weight = data.draw(st.integers(1, 20)), data.draw(st.sampled_from([0.0, 0.85, 1.0]))
+        assert_same(index.search(question(seed), k, weight), brute_force(contents, question(seed), k, weight))
+        allowed = sorted(data.draw(st.sets(st.sampled_from([*contents, 999_999]))))
+        expected = brute_force({i: contents[i] for i in allowed if i in contents}, question(seed), k, weight)
+        assert_same(index.search(question(seed), k, weight, np.array(allowed, np.int64)), expected)

@@ -49,7 +49,7 @@ class Care(Rows, Failures):
             dim: length of a vector.
         """
         try:
-            if not check_seal(self.path, None):
+            if not check_seal(self.path):
                 yield "it is not what was written: its checksum does not fit"
             yield from (
                 row[0] for row in self._db.execute(f"PRAGMA integrity_check({MOST_FINDINGS})") if row[0] != "ok"

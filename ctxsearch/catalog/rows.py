@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MAX_VARIABLES = 900
 """Below SQLite's lowest limit of parameters in a statement."""
 
+MAX_ID = (1 << 63) - 1
+"""The highest id that SQLite knows."""
+
 
 class StoredContext(NamedTuple):
     """A context as the catalog has it, with what a hit shows of its document."""
@@ -488,19 +491,53 @@ class Rows(Metadata):
 
     # Vectors, for the vector index
 
-    def vectors_since(self, generation: int, dim: int) -> Iterator[StoredVectors]:
-        """Vectors of the contexts added after a generation, ids rising.
+    @translating
+    def contexts_since(self, generation: int) -> tuple[int, int]:
+        """The lowest id of the contexts added after a generation, and how many they are; 0 and 0 for none."""
+        query = "SELECT min(id), count(*) FROM contexts WHERE generation > ?"
+        first, contexts = self._db.execute(query, [generation]).fetchone()
+        return int(first or 0), int(contexts)
+
+    @translating
+    def extent(self, first: int, last: int | None, dim: int) -> tuple[int, int, int, int]:
+        """Of the contexts with vectors in a range of ids: the lowest and the highest, how many, and their rows."""
+        import numpy as np
+
+        lowest, highest, contexts, size = self._db.execute(
+            "SELECT min(context_id), max(context_id), count(*), sum(length(data)) FROM vectors "
+            "WHERE context_id >= ? AND context_id <= ?",
+            [first, last if last is not None else MAX_ID],
+        ).fetchone()
+        return int(lowest or 0), int(highest or 0), int(contexts), int(size or 0) // (dim * np.dtype(STORED).itemsize)
+
+    def vectors_from(self, first: int, dim: int, last: int | None = None) -> Iterator[StoredVectors]:
+        """Vectors of the contexts in a range of ids, rising.
 
         Raises:
             DamagedIndexError: a row is not what was written.
         """
         column = "checksum" if self.format > 1 else "NULL"
         with self.translated():
-            rows = self._db.execute(
-                f"SELECT context_id, data, {column} FROM vectors WHERE context_id IN "
-                "(SELECT id FROM contexts WHERE generation > ?) ORDER BY context_id",
-                [generation],
-            )
+            for context_id, data, expected in self._db.execute(
+                f"SELECT context_id, data, {column} FROM vectors WHERE context_id >= ? AND context_id <= ? "
+                "ORDER BY context_id",
+                [first, last if last is not None else MAX_ID],
+            ):
+                yield StoredVectors(context_id, self._vectors(context_id, data, expected, dim))
+
+    def vectors_of(self, ids: Sequence[int], dim: int) -> Iterator[StoredVectors]:
+        """Vectors of contexts by id; those that are not there are left out.
+
+        Raises:
+            DamagedIndexError: a row is not what was written.
+        """
+        column = "checksum" if self.format > 1 else "NULL"
+        for some in _chunks(ids):
+            with self.translated():
+                rows = self._db.execute(
+                    f"SELECT context_id, data, {column} FROM vectors WHERE context_id IN ({','.join('?' * len(some))})",
+                    some,
+                ).fetchall()
             for context_id, data, expected in rows:
                 yield StoredVectors(context_id, self._vectors(context_id, data, expected, dim))
 

@@ -62,8 +62,15 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def opened(path: str, *, create: bool = False, model: str | None = None, read_only: bool = False) -> Iterator[Index]:
-    with ctxsearch.open(path, create=create, model=model, read_only=read_only) as index:
+def opened(
+    path: str,
+    *,
+    create: bool = False,
+    model: str | None = None,
+    read_only: bool = False,
+    recall: float | None = None,
+) -> Iterator[Index]:
+    with ctxsearch.open(path, create=create, model=model, read_only=read_only, recall=recall) as index:
         yield index
 
 

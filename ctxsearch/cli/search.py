@@ -119,6 +119,13 @@ def ingest(
     help="dense (by meaning), lexical (by words) or hybrid (both).",
 )
 @where_option
+@click.option(
+    "--recall",
+    type=float,
+    metavar="R",
+    help="In a large index, the share of the ten best contexts that is found by meaning, on average: 0.99 unless "
+    "given. 1 searches exactly, and slowly.",
+)
 @click.option("--min-score", type=float, metavar="P", help="Leave out hits that answer with a lower probability.")
 @click.option("--full", is_flag=True, help="Show whole contexts, not only what stands around the matched sentence.")
 @click.option("--plain", is_flag=True, help="On a terminal, too: no colours, no bars, no links.")
@@ -131,6 +138,7 @@ def query(
     k: int,
     mode: Any,
     where: tuple[str, ...],
+    recall: float | None,
     min_score: float | None,
     full: bool,
     plain: bool,
@@ -162,7 +170,7 @@ def query(
             raise ArgumentError("no question on standard input; write one a line")
     else:
         questions = [question]
-    with opened(index_path, model=model, read_only=True) as index:
+    with opened(index_path, model=model, read_only=True, recall=recall) as index:
         answers: list[Answer] = index.query_many(questions, k, mode, wanted, min_score)
         if paths:
             present.sources(showing.sources(answers))

@@ -20,10 +20,11 @@ STEPS = (
     "write: begun",
     "write: put",
     "write: committed",
-    "vectors: written",
-    "vectors: renamed",
-    "vectors: recorded",
-    "vectors: former removed",
+    "segment: written",
+    "segment: renamed",
+    "lists: renamed",
+    "segments: listed",
+    "segments: others removed",
     "log: emptied",
     "seal: written",
     "catalog: copied",
@@ -40,8 +41,9 @@ STEPS = (
 on_step: Callable[[str], None] | None = None
 """Told each step; None but in the crash tests, which end the process there."""
 
-SEAL_CHECKED_BYTES = 1 << 30
-"""Up to this size a seal is checked when the file is opened (about half a second a gigabyte); beyond, by `verify`."""
+SEAL_CHECKED_BYTES = 64 << 20
+"""Up to this size a seal has a checksum, which is compared when the file is opened: some 40 ms. Beyond, writing one and
+comparing it would cost the more the larger the file is, whatever little was written: a seal has the size alone."""
 
 _fitting: dict[Path, tuple[str, tuple[int, int, int]]] = {}
 """Files of which this process has seen that they fit their seal, as they were then."""
@@ -140,7 +142,8 @@ def seal(path: Path) -> None:
     Raises:
         OSError: the seal cannot be written.
     """
-    write_checked(_seal_of(path), {"bytes": path.stat().st_size, "content": sha256_of(path)})
+    size = path.stat().st_size
+    write_checked(_seal_of(path), {"bytes": size, "content": sha256_of(path) if size <= SEAL_CHECKED_BYTES else None})
     step("seal: written")
 
 
@@ -162,12 +165,8 @@ def remove_seal(path: Path) -> None:
     sync_folder(path.parent)
 
 
-def check_seal(path: Path, most_bytes: int | None = SEAL_CHECKED_BYTES) -> bool:
+def check_seal(path: Path) -> bool:
     """Whether a file fits its seal; True for one that has none.
-
-    Args:
-        path: the file.
-        most_bytes: True without a look for a file that is larger; None for no such limit.
 
     Raises:
         OSError: the file cannot be read.
@@ -178,9 +177,10 @@ def check_seal(path: Path, most_bytes: int | None = SEAL_CHECKED_BYTES) -> bool:
             return True
         size = path.stat()
         now = (size.st_size, size.st_mtime_ns, size.st_ino)
-        if _fitting.get(path) == (before["content"], now) or (most_bytes is not None and now[0] > most_bytes):
+        if _fitting.get(path) == (before["content"], now):
             return True
-        fits: bool = before["bytes"] == now[0] and before["content"] == sha256_of(path)
+        large = before["content"] is None or now[0] > SEAL_CHECKED_BYTES
+        fits: bool = before["bytes"] == now[0] and (large or before["content"] == sha256_of(path))
         if _read_seal(path) == before:
             if fits:
                 _fitting[path] = before["content"], now

@@ -3,7 +3,8 @@
     index.json                       the pointer
     catalog-<n>.sqlite3              a catalog (with -wal and -shm while it is open); n is never given twice
     catalog-<n>.seal                 its size and checksum, while nobody writes to it
-    vectors-<n>-<generation>.faiss   the vector file of catalog n
+    vectors-<n>-<serial>.rows        a segment of the vectors of catalog n; serial is never given twice
+    vectors-<n>-<serial>.lists       its lists, if it is large
     writer.lock, writer.json         held by the one process that writes; who that is
     damaged-<n>.sqlite3              what `repair` took the place of, until `compact`
 
@@ -29,7 +30,9 @@ FORMAT_VERSION = 2
 POINTER = "index.json"
 FORMAT_1_CATALOG = "catalog.sqlite3"
 
-_NUMBERED = re.compile(r"(?:catalog-(\d+)\.(?:sqlite3(?:-wal|-shm|-journal)?|seal)|vectors-(\d+)-\d+\.faiss)")
+_NUMBERED = re.compile(
+    r"(?:catalog-(\d+)\.(?:sqlite3(?:-wal|-shm|-journal)?|seal)|vectors-(\d+)-(\d+)\.(?:rows|lists|faiss))"
+)
 _FORMAT_1 = re.compile(r"catalog\.(?:sqlite3(?:-wal|-shm|-journal)?|seal)|vectors\.json|vectors-\d+\.faiss")
 _PARTIAL = re.compile(r"\.(?:catalog|vectors|index|writer)[-.].*\.partial(?:-wal|-shm|-journal)?")
 _DAMAGED = re.compile(r"damaged-\d+\.sqlite3")
@@ -65,13 +68,22 @@ class IndexFolder:
         """Path of a catalog; that of format 1 has the number 0."""
         return self.root / (f"catalog-{number}.sqlite3" if number else FORMAT_1_CATALOG)
 
-    def vectors(self, number: int, generation: int) -> Path:
-        """Path of the vector file that holds ``generation`` of a catalog."""
-        return self.root / f"vectors-{number}-{generation}.faiss"
+    def rows(self, number: int, serial: int) -> Path:
+        """Path of a segment of a catalog's vectors."""
+        return self.root / f"vectors-{number}-{serial}.rows"
+
+    def lists(self, number: int, serial: int) -> Path:
+        """Path of the lists of a segment."""
+        return self.root / f"vectors-{number}-{serial}.lists"
 
     def vector_files(self, number: int) -> list[Path]:
-        """The vector files of a catalog, the current one and any left behind."""
-        return sorted(self.root.glob(f"vectors-{number}-*.faiss" if number else "vectors-[0-9]*.faiss"))
+        """The vector files of a catalog, those in use and any left behind."""
+        return sorted(self.root.glob(f"vectors-{number}-*.*" if number else "vectors-[0-9]*.faiss"))
+
+    def serial_of(self, path: Path) -> int:
+        """Serial of a vector file; 0 for the one file that there was before there were segments."""
+        match = _NUMBERED.fullmatch(path.name)
+        return int(match[3]) if match and match[3] and path.suffix != ".faiss" else 0
 
     def damaged(self, number: int) -> Path:
         """Where `repair` keeps a catalog that it took the place of."""

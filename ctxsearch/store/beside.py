@@ -19,7 +19,7 @@ from ctxsearch.errors import ArgumentError, DamagedIndexError, NotAnIndexError, 
 from ctxsearch.layout import IndexFolder, Pointer, step, sync_file, sync_folder
 from ctxsearch.passport import Passport
 from ctxsearch.records import FailedSource, RepairReport, WholeDocument
-from ctxsearch.store.following import Follower
+from ctxsearch.store.publishing import Publisher
 
 
 def open_catalog(folder: IndexFolder, pointer: Pointer, number: int, *, read_only: bool) -> Catalog:
@@ -153,10 +153,10 @@ def repair(folder: IndexFolder) -> RepairReport:
     else:
         catalog = Catalog(folder.catalog(number), read_only=False)
         try:
-            follower = Follower(folder, number, Passport.from_dict(catalog.passport()).dim)
-            if not follower.file_fits(catalog):
-                repaired.append("the vector file")
-            follower.publish(catalog)
+            publisher = Publisher(folder, number, Passport.from_dict(catalog.passport()).dim)
+            if not publisher.is_whole(catalog):
+                repaired.append("the vector files")
+            publisher.publish(catalog, check=True)
             catalog.settle()
         finally:
             catalog.close()
@@ -292,10 +292,12 @@ def _fill(
     sequences: Mapping[str, int],
     failures: Iterable[FailedSource],
 ) -> tuple[int, int, int]:
-    """Make a catalog with its vector file; nobody knows it before it is pointed to. Returns what it counts."""
+    """Make a catalog with its vector files; nobody knows it before it is pointed to. Returns what it counts."""
     path = folder.catalog(number)
     partial = path.with_name(f".{path.name}.partial")
-    facts = {key: value for key, value in facts.items() if key != "vectors"} | {"floor": facts["generation"]}
+    facts = {key: value for key, value in facts.items() if key not in ("segments", "vectors")} | {
+        "floor": facts["generation"]
+    }
     try:
         make(partial, facts)
         catalog = Catalog(partial, read_only=False)
@@ -318,10 +320,10 @@ def _fill(
 
 
 def _finish(folder: IndexFolder, number: int) -> None:
-    """Give a new catalog its vector file and its seal."""
+    """Give a new catalog its vector files and its seal."""
     catalog = Catalog(folder.catalog(number), read_only=False)
     try:
-        Follower(folder, number, Passport.from_dict(catalog.passport()).dim).publish(catalog)
+        Publisher(folder, number, Passport.from_dict(catalog.passport()).dim).publish(catalog)
         catalog.settle()
     finally:
         catalog.close()

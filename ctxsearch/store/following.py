@@ -1,18 +1,18 @@
-"""The vector index follows the catalog: from a file, from what changed since, or from nothing at all.
+"""The vector index follows the catalog: from its segments, from what changed since, or from nothing at all.
 
-The catalog says which vector file was published last, with its generation and checksum; a file that does not fit is not
-even opened by FAISS. It also says from which generation on it has notes of all removed contexts (``floor``): who holds
-vectors of that generation or a later one can follow by what changed; who is further behind reads the file.
+The catalog says which segments are published, and up to which generation they hold; a segment that does not fit is not
+used. It also says from which generation on it has notes of all removed contexts (``floor``): who holds vectors of that
+generation or a later one can follow by what changed; who is further behind reads the segments again.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ctxsearch.catalog import Catalog
-from ctxsearch.errors import StoreError
-from ctxsearch.layout import IndexFolder, replace_atomically, sha256_of, step
+from ctxsearch.layout import IndexFolder
+from ctxsearch.store.published import Published, open_segment
 
 if TYPE_CHECKING:
     from ctxsearch.vectors import VectorIndex
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 CONTEXTS_PER_BATCH = 2048
 """Contexts moved at a time from the catalog to the vector index."""
 
+MOST_HELD = 20_000
+"""Contexts in memory from which on a reader goes over to newer segments, where there are some."""
+
 
 class Follower:
-    """Vectors in memory that are taken from generation to generation of one catalog."""
+    """Vectors that are taken from generation to generation of one catalog."""
 
     def __init__(self, folder: IndexFolder, number: int, dim: int) -> None:
         """Hold nothing yet.
@@ -37,6 +40,13 @@ class Follower:
         self._dim = dim
         self._vectors: VectorIndex | None = None
         self._generation = 0
+        self._read_at = 0
+        self._large: set[int] = set()
+        self._catalog: Catalog | None = None
+
+    def close(self) -> None:
+        """Let go of the files, which may have been removed meanwhile: their space is free only then."""
+        self._vectors = self._catalog = None
 
     def at(self, catalog: Catalog, generation: int) -> VectorIndex:
         """The vectors of the generation that the catalog is read at.
@@ -44,112 +54,84 @@ class Follower:
         Raises:
             DamagedIndexError: the catalog's vectors cannot be read, or are not those of its contexts.
         """
+        self._catalog = catalog
         if self._vectors is not None and self._generation == generation:
             return self._vectors
-        floor = catalog.fact("floor")
-        follows = self._vectors is not None and floor is not None and floor <= self._generation < generation
-        if not follows:
-            self._vectors, self._generation = self._read(catalog)
-        assert self._vectors is not None
-        try:
-            _catch_up(self._vectors, catalog, self._generation)
-            if not self._fits(catalog):
-                from ctxsearch.vectors import VectorIndex
-
-                self._vectors = VectorIndex(self._dim)
-                _catch_up(self._vectors, catalog, 0)
-            if not self._fits(catalog):
+        vectors, held = self._vectors, self._generation
+        self._vectors = None
+        if vectors is None or not self._follows(vectors, catalog, generation):
+            vectors, held = self._read(catalog)
+        if not _catch_up(vectors, catalog, held):
+            vectors = self._empty()
+            if not _catch_up(vectors, catalog, 0):
                 raise self._folder.damage(f"{catalog.path.name}: contexts have no vectors, or vectors no context")
-        except BaseException:
-            self._vectors = None
-            raise
-        self._generation = generation
-        return self._vectors
+        self._vectors, self._generation = vectors, generation
+        return vectors
 
-    def file_fits(self, catalog: Catalog) -> bool:
-        """Whether the vector file that the catalog names is there, byte for byte."""
-        said = catalog.fact("vectors")
-        if not said:
+    def _follows(self, vectors: VectorIndex, catalog: Catalog, generation: int) -> bool:
+        floor = catalog.fact("floor")
+        if floor is None or not floor <= self._generation < generation:
             return False
-        try:
-            return bool(sha256_of(self._folder.vectors(self._number, said["generation"])) == said["sha256"])
-        except OSError:
-            return False
+        published = Published.from_fact(catalog.fact("segments"))
+        if published is None or published.generation <= self._read_at:
+            return True
+        merged = self._large - {note.serial for note in published.segments}  # whose space is free when it is let go
+        return not merged and vectors.contexts_in_memory() <= MOST_HELD
 
-    def publish(self, catalog: Catalog) -> None:
-        """Bring the vector file up to the catalog's generation. Only for the one who holds the lock.
+    def _empty(self) -> VectorIndex:
+        from ctxsearch.vectors import VectorIndex
 
-        Raises:
-            StoreError: it cannot be written; nothing is lost by that.
-        """
-        said = catalog.fact("vectors")
-        generation = catalog.generation()
-        if said and said["generation"] == generation and self.file_fits(catalog):
-            return
-        with catalog.snapshot():
-            vectors = self.at(catalog, generation)
-        path = self._folder.vectors(self._number, generation)
+        return VectorIndex(self._dim, self._rows_of)
 
-        def write(partial: Path) -> None:
-            vectors.write(partial)
-            step("vectors: written")
-
-        try:
-            replace_atomically(path, write)
-            step("vectors: renamed")
-            said_now = {"generation": generation, "sha256": sha256_of(path), "bytes": path.stat().st_size}
-        except OSError as error:
-            raise StoreError(
-                f"everything is in the catalog, but the vector file {path} cannot be written "
-                f"({error.strerror or error}); it is made at the next ingest, queries work without it"
-            ) from error
-        floor = said["generation"] if said else generation
-        catalog.begin(advance=False)
-        try:
-            catalog.set_fact("vectors", said_now)
-            catalog.set_fact("floor", floor)
-            catalog.forget_removed(floor)
-            catalog.commit()
-        finally:
-            catalog.roll_back()
-        step("vectors: recorded")
-        for other in self._folder.vector_files(self._number):
-            if other != path:
-                try:
-                    other.unlink(missing_ok=True)
-                except OSError:  # the next to publish tries again
-                    continue
-        step("vectors: former removed")
-
-    def _fits(self, catalog: Catalog) -> bool:
-        assert self._vectors is not None
-        return len(self._vectors.context_ids()) == catalog.counts()[1]
+    def _rows_of(self, context_ids: Sequence[int]) -> dict[int, Any]:
+        assert self._catalog is not None
+        return {stored.context_id: stored.rows for stored in self._catalog.vectors_of(context_ids, self._dim)}
 
     def _read(self, catalog: Catalog) -> tuple[VectorIndex, int]:
-        """The vector file and its generation; an empty index of generation 0 if there is no usable file."""
-        from ctxsearch.vectors import VectorFileError, VectorIndex  # here, since FAISS takes 0.1 s to import
+        """The published segments and their generation; an empty index of generation 0 if they cannot be used."""
+        from ctxsearch.vectors import VectorFileError
 
-        said = catalog.fact("vectors")
-        if said and self.file_fits(catalog) and said["generation"] >= (catalog.fact("floor") or 0):
-            try:
-                path = self._folder.vectors(self._number, said["generation"])
-                return VectorIndex.read(path, self._dim), int(said["generation"])
-            except VectorFileError:
-                pass
-        return VectorIndex(self._dim), 0
-
-
-def _catch_up(vectors: VectorIndex, catalog: Catalog, held: int) -> None:
-    """Take a vector index from the generation that it holds to the one that the catalog is read at."""
-    removed = catalog.removed_since(held)
-    if len(removed) and len(vectors):
+        self._read_at, self._large = 0, set()
+        vectors = self._empty()
+        published = Published.from_fact(catalog.fact("segments"))
+        if published is None or published.floor < (catalog.fact("floor") or 0):
+            return vectors, 0
+        try:
+            for note in published.segments:
+                vectors.attach(*open_segment(self._folder, self._number, note, self._dim))
+        except VectorFileError:
+            return self._empty(), 0
+        removed = catalog.removed_since(published.floor)
         vectors.remove(removed)
+        since = catalog.removed_since(published.generation)
+        if vectors.contexts() != published.contexts - int((since <= published.last).sum()):
+            return self._empty(), 0
+        self._read_at = published.generation
+        self._large = {note.serial for note in published.segments if note.lists is not None}
+        return vectors, published.generation
+
+
+def _catch_up(vectors: VectorIndex, catalog: Catalog, held: int) -> bool:
+    """Take a vector index from the generation that it holds to the one that the catalog is read at.
+
+    Returns:
+        False if that cannot be done: contexts came back with ids of before, or not all have vectors.
+    """
+    if held and vectors.contexts():
+        vectors.remove(catalog.removed_since(held))
+    first, contexts = catalog.contexts_since(held)
+    if not contexts:
+        return True
+    if first <= vectors.last:
+        return False
     ids: list[int] = []
     rows: list[Any] = []
-    for stored in catalog.vectors_since(held, vectors.dim):
+    for stored in catalog.vectors_from(first, vectors.dim):
+        contexts -= 1
         ids.append(stored.context_id)
         rows.append(stored.rows)
         if len(ids) == CONTEXTS_PER_BATCH:
             vectors.add(ids, rows)
             ids, rows = [], []
     vectors.add(ids, rows)
+    return contexts == 0

@@ -1,6 +1,6 @@
-"""`LocalStore`: a store in an index folder. SQLite is the authority, the vector file is derived from it.
+"""`LocalStore`: a store in an index folder. SQLite is the authority, the vector files are derived from it.
 
-A commit is durable when it returns; the vector file follows when the writer is done, and may be behind after a crash.
+A commit is durable when it returns; the vector files follow when the writer is done, and may be behind after a crash.
 At each snapshot the store looks at the pointer, and moves over when another catalog took the place of the one it reads.
 """
 
@@ -20,6 +20,7 @@ from ctxsearch.passport import Passport
 from ctxsearch.records import Candidate, Context, Document, FailedSource, FloatArray, IntArray, WholeDocument
 from ctxsearch.store import beside
 from ctxsearch.store.following import Follower
+from ctxsearch.store.publishing import Publisher
 
 if TYPE_CHECKING:
     from ctxsearch.vectors import VectorIndex
@@ -33,26 +34,37 @@ MOVES = 100
 """Times that a reader tries to open the current catalog while others take its place."""
 
 
+CONDITIONS_KEPT = 8
+"""Conditions whose contexts are remembered, of one generation each."""
+
+RECALL = 0.99
+"""Share of the ten best contexts that dense search finds at least, on average, in an index of any size."""
+
+
 class LocalStore:
     """A store in an index folder. Threads may share it; their reads take turns."""
 
-    def __init__(self, folder: IndexFolder, lock_timeout: float = LOCK_TIMEOUT_SECONDS) -> None:
+    def __init__(self, folder: IndexFolder, lock_timeout: float = LOCK_TIMEOUT_SECONDS, recall: float = RECALL) -> None:
         """Open a store that is there.
 
         Args:
             folder: the index folder.
             lock_timeout: seconds that a writer waits for another.
+            recall: share of the ten best contexts that dense search finds at least, on average; 1.0 for exact search.
 
         Raises:
             StoreError: it is not there, or cannot be used.
         """
         self.folder = folder
         self.lock_timeout = lock_timeout
+        self.recall = recall
+        self._kept: dict[tuple[str, int, str], IntArray] = {}
         self._turn = threading.RLock()
         self._writing = threading.Lock()
         self._snapshots = 0
         self._closed = False
         self._catalog: Catalog | None = None
+        self._follower: Follower
         self._pointer = Pointer("", 0)
         self._move_over()
 
@@ -76,6 +88,7 @@ class LocalStore:
             self._closed = True
             if self._catalog is not None:
                 self._catalog.close()
+                self._follower.close()
             self._catalog = None
 
     @property
@@ -98,6 +111,13 @@ class LocalStore:
             return self._model_path
 
     @property
+    def number(self) -> int:
+        """Number of the catalog of the newest generation."""
+        with self._turn:
+            self._move_over()
+            return self._pointer.catalog
+
+    @property
     def format(self) -> int:
         """Version of the format that the folder has now."""
         with self._turn:
@@ -113,7 +133,7 @@ class LocalStore:
             self._snapshots += 1
             try:
                 with catalog.snapshot() as generation:
-                    yield LocalSnapshot(catalog, self._passport, self._follower, generation)
+                    yield LocalSnapshot(catalog, self._passport, self._follower, generation, self.recall, self._kept)
             finally:
                 self._snapshots -= 1
 
@@ -144,13 +164,15 @@ class LocalStore:
         with catalog.snapshot():
             passport, self._model_path = Passport.from_dict(catalog.passport()), catalog.model_path()
         if self._catalog is None or pointer.catalog != self._pointer.catalog:
+            if self._catalog is not None:
+                self._follower.close()
             self._follower = Follower(self.folder, pointer.catalog, passport.dim)
         if self._catalog is not None:
             self._catalog.close()
         self._catalog, self._pointer, self._passport = catalog, pointer, passport
 
     def bytes_on_disk(self) -> dict[str, int]:
-        """Bytes of the catalog (with its log) and of the vector file."""
+        """Bytes of the catalog (with its log) and of the vector files."""
         number = self.folder.read_pointer().catalog
         catalog = self.folder.catalog(number)
         files = {
@@ -171,7 +193,7 @@ class LocalStore:
                     yield LocalWriter(catalog)
                 finally:
                     catalog.roll_back()
-                Follower(self.folder, pointer.catalog, dim).publish(catalog)
+                Publisher(self.folder, pointer.catalog, dim).publish(catalog)
                 catalog.settle()
             finally:
                 catalog.close()
@@ -213,8 +235,18 @@ def _create(folder: IndexFolder, passport: Passport, model_path: str) -> None:
 class LocalSnapshot:
     """One generation of a `LocalStore`. Valid inside the block that made it."""
 
-    def __init__(self, catalog: Catalog, passport: Passport, follower: Follower, generation: int) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        passport: Passport,
+        follower: Follower,
+        generation: int,
+        recall: float,
+        kept: dict[tuple[str, int, str], IntArray],
+    ) -> None:
         self.generation = generation
+        self._recall = recall
+        self._kept = kept
         self.passport = passport
         self._follower = follower
         self._catalog = catalog
@@ -247,25 +279,35 @@ class LocalSnapshot:
     def search_dense(
         self, embedding: FloatArray, k: int, sentence_weight: float, where: Mapping[str, Any] | None = None
     ) -> list[Candidate]:
-        allowed: IntArray | None = self._catalog.matching_contexts(where) if where else None
-        found = self.vectors().search(embedding, k, sentence_weight, allowed)
+        allowed = self._matching(where) if where else None
+        found = self.vectors().search(embedding, k, sentence_weight, allowed, self._recall)
         return [Candidate(item.context_id, dense=item.score, sentence=item.sentence) for item in found]
 
     def score_dense(self, embedding: FloatArray, context_ids: Iterable[int], sentence_weight: float) -> list[Candidate]:
-        vectors = self.vectors()
-        scored = (vectors.score(embedding, context_id, sentence_weight) for context_id in context_ids)
+        scored = self.vectors().score(embedding, context_ids, sentence_weight)
         return [Candidate(item.context_id, dense=item.score, sentence=item.sentence) for item in scored]
 
     def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> dict[int, FloatArray]:
-        vectors = self.vectors()
-        return {context_id: vectors.products(embedding, context_id) for context_id in context_ids}
+        return self.vectors().products(embedding, context_ids)
 
     def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:
         found = self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)
         return [Candidate(context_id, lexical=score) for context_id, score in found]
 
+    def _matching(self, where: Mapping[str, Any]) -> IntArray:
+        """Ids of the contexts that fit; kept for the next query, which often asks for the same ones."""
+        key = (self._catalog.path.name, self.generation, repr(where))
+        if key not in self._kept:
+            while len(self._kept) >= CONDITIONS_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = self._catalog.matching_contexts(where)
+        return self._kept[key]
+
     def contexts_with_vectors(self) -> int:
-        return len(self.vectors().context_ids())
+        return self.vectors().contexts()
+
+    def vector_index(self) -> tuple[str, float]:
+        return self.vectors().kind(self._recall)
 
     def ready_vectors(self) -> None:
         self.vectors()

@@ -94,6 +94,10 @@ class Snapshot(Protocol):
         """Contexts that can be found by their vectors; all of them, in a healthy store."""
         ...
 
+    def vector_index(self) -> tuple[str, float]:
+        """How dense search finds them, and its recall@10 as it was measured; ``exact`` and 1.0 if it compares all."""
+        ...
+
 
 class Writer(Protocol):
     """The right to write to a store. What is put between two commits becomes visible and durable at the second."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,12 +15,13 @@ from ctxsearch.layout import LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
 from ctxsearch.passport import Passport
 from ctxsearch.records import RepairReport, WholeDocument
 from ctxsearch.store import beside
-from ctxsearch.store.following import Follower
+from ctxsearch.store.following import CONTEXTS_PER_BATCH
 from ctxsearch.store.local import LocalStore
+from ctxsearch.store.publishing import Publisher
 
 
 def verify(store: LocalStore) -> list[str]:
-    """What is wrong: the catalog, its rows and full text, the vector file, each vector against the catalog.
+    """What is wrong: the catalog, its rows and full text, the vector files, each vector against the catalog.
 
     Reads one generation, whatever writers do meanwhile, and writes nothing.
     """
@@ -28,8 +30,9 @@ def verify(store: LocalStore) -> list[str]:
         with with_own_connection.snapshot() as snapshot:
             catalog, dim = snapshot._catalog, snapshot.passport.dim
             found = [f"the catalog: {problem}" for problem in catalog.check(dim)]
-            if catalog.fact("vectors") and not snapshot._follower.file_fits(catalog):
-                found.append("the vector file is missing or damaged; the next ingest, or repair, makes it anew")
+            number = with_own_connection.number
+            if catalog.fact("segments") and not Publisher(store.folder, number, dim).is_whole(catalog):
+                found.append("a vector file is missing or damaged; repair makes it anew, and no answer is lost by it")
             try:
                 found += _compare_vectors(snapshot.vectors(), catalog, dim)
             except StoreError as error:
@@ -42,12 +45,17 @@ def verify(store: LocalStore) -> list[str]:
 def _compare_vectors(vectors: Any, catalog: Catalog, dim: int) -> Iterator[str]:
     import numpy as np
 
-    held = set(vectors.context_ids().tolist())
-    for stored in catalog.vectors_since(0, dim):
-        held.discard(stored.context_id)
-        if not np.array_equal(vectors.rows(stored.context_id), stored.rows.astype(np.float32)):
-            yield f"the vector index has other vectors for context {stored.context_id}"
-    yield from (f"the vector index has context {context_id}, the catalog has not" for context_id in sorted(held))
+    held = vectors.context_ids()
+    there: list[int] = []
+    stored = catalog.vectors_from(0, dim)
+    while several := list(itertools.islice(stored, CONTEXTS_PER_BATCH)):
+        kept = vectors.stored([one.context_id for one in several])
+        for one in several:
+            there.append(one.context_id)
+            if one.context_id not in kept or not np.array_equal(kept[one.context_id], one.rows):
+                yield f"the vector index has other vectors for context {one.context_id}"
+    for context_id in np.setdiff1d(held, np.array(there, np.int64)).tolist():
+        yield f"the vector index has context {context_id}, the catalog has not"
 
 
 def compact(store: LocalStore) -> None:
@@ -146,7 +154,7 @@ class Successor:
         self._catalog.put_failures([failure.origin for failure in self._catalog.failures()], self._current.failures())
         self._catalog.raise_sequences({"documents": self._current.sequences().get("documents", 0)})
         self.commit()
-        Follower(self._folder, self._number, self.passport.dim).publish(self._catalog)
+        Publisher(self._folder, self._number, self.passport.dim).publish(self._catalog)
         self._catalog.settle()
         beside.flip(self._folder, Pointer(self._pointer.index, self._number, former=self._pointer.catalog))
         return generation

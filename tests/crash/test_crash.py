@@ -18,4 +18,4 @@ def test_killed_at_each_step_and_at_random_moments() -> None:
     command = [sys.executable, "-m", "tests.crash", "--kills", "25"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("25 processes killed, at random moments and at each of 19 steps")
+    assert done.stdout.splitlines()[-1].startswith("25 processes killed, at random moments and at each of 20 steps")

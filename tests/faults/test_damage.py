@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,29 +41,39 @@ def test_no_damage_gives_a_wrong_answer_in_silence(damage: Damage) -> None:
     assert damage.outcomes.total() == 15
 
 
-def test_each_byte_of_the_vector_file_is_under_its_checksum(
+def test_each_byte_of_a_segment_is_under_its_checksum(
     damage: Damage, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever the file is changed, FAISS does not get to see it, and the answers are the same."""
+    """Wherever the file is changed, nothing is attached of it, and the answers are the same."""
     from ctxsearch.vectors import VectorIndex
 
-    read = []
-    monkeypatch.setattr(VectorIndex, "read", lambda path, dim: read.append(path))
-    vectors = one(copy, "vectors-*.faiss")
+    attached = []
+    attach = VectorIndex.attach
+
+    def noting(self: VectorIndex, *segment: Any) -> None:
+        attach(self, *segment)
+        attached.append(segment)
+
+    monkeypatch.setattr(VectorIndex, "attach", noting)
+    vectors = one(copy, "vectors-*.rows")
     size = vectors.stat().st_size
-    for at in (0, 1, size // 3, size // 2, size - 1):
+    for at in (0, 1, 4000, 4095, 4096, size // 3, size // 2, size - 1):
         flip(vectors, at)
         assert damage.ask(copy) == damage.answers
         flip(vectors, at)
-    assert read == []
+    assert attached == []
+    assert damage.ask(copy) == damage.answers
+    assert len(attached) == 1
 
 
 def test_verify_names_what_is_damaged(copy: Path) -> None:
-    flip(one(copy, "vectors-*.faiss"), 100)
+    flip(one(copy, "vectors-*.rows"), 5000)
     with ctxsearch.open(copy, read_only=True) as index:
-        assert index.verify() == ["the vector file is missing or damaged; the next ingest, or repair, makes it anew"]
+        assert index.verify() == [
+            "a vector file is missing or damaged; repair makes it anew, and no answer is lost by it"
+        ]
     report = ctxsearch.Index.repair(copy)
-    assert (report.repaired, report.lost) == (("the vector file",), ())
+    assert (report.repaired, report.lost) == (("the vector files",), ())
     with ctxsearch.open(copy, read_only=True) as index:
         assert index.verify() == []
 
@@ -115,15 +126,15 @@ def test_a_vector_file_of_another_index_is_not_read(damage: Damage, copy: Path, 
     model = damage.root / "models" / "hash-a"
     with ctxsearch.open(tmp_path / "other", model=model) as other:
         other.add([ctxsearch.Document(f"something else {n}", source=f"s{n}") for n in range(9)])
-    shutil.copyfile(one(tmp_path / "other", "vectors-*.faiss"), one(copy, "vectors-*.faiss"))
+    shutil.copyfile(one(tmp_path / "other", "vectors-*.rows"), one(copy, "vectors-*.rows"))
     assert damage.ask(copy) == damage.answers
 
 
 def test_missing_files(damage: Damage, copy: Path) -> None:
-    one(copy, "vectors-*.faiss").unlink()
+    one(copy, "vectors-*.rows").unlink()
     one(copy, "*.seal").unlink()
     assert damage.ask(copy) == damage.answers
-    assert ctxsearch.Index.repair(copy).repaired == ("the vector file",)
+    assert ctxsearch.Index.repair(copy).repaired == ("the vector files",)
     IndexFolder(copy).pointer.unlink()
     with pytest.raises(ctxsearch.DamagedIndexError, match=r"index\.json is missing; .*ctxsearch repair"):
         damage.ask(copy)

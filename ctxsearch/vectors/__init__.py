@@ -1,0 +1,28 @@
+"""The vector index: rows of contexts, and search among them, exact or approximate. The only importer of faiss.
+
+    segments.py   rows of contexts in one file that is never changed, memory-mapped, under checksums
+    scanning.py   exact search over rows
+    lists.py      approximate search over the rows of a large segment: lists of 1-bit codes, in a file beside it
+    depth.py      how deep to search the lists for a wanted recall, measured
+    index.py      `VectorIndex`: segments and what came since, without what was removed; one list of scores
+
+A context has a row for itself and one for each of its sentences; ordinal 0 is the context. Rows are float16, the very
+values the catalog has; scores are inner products in float32, computed from those rows whatever found them. What FAISS
+does oddly (ids of -1 for missing results, empty messages, C++ text, silent duplicates) stays in here. The files are
+derived: this room reads and writes them and knows nothing of where their content comes from.
+"""
+
+from ctxsearch.vectors.index import ContextScore, VectorIndex
+from ctxsearch.vectors.lists import Lists, lists_are_whole
+from ctxsearch.vectors.segments import ROWS_PER_CONTEXT, Segment, VectorFileError, write_segment
+
+__all__ = [
+    "ROWS_PER_CONTEXT",
+    "ContextScore",
+    "Lists",
+    "Segment",
+    "VectorFileError",
+    "VectorIndex",
+    "lists_are_whole",
+    "write_segment",
+]

@@ -1,0 +1,406 @@
+"""`VectorIndex`: segments without what was removed from them, and one list of scores over them all.
+
+Segments in files are never changed: what is removed is masked, what is added is a segment in memory. Scores are always
+computed from the rows themselves, whose checksums are compared when they are read from a mapped file; rows that are not
+what was written are taken from the authority instead. So a damaged file costs time, and never an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxsearch.records import FloatArray, IntArray
+from ctxsearch.vectors.depth import RECALL_AT, Level, probes_at
+from ctxsearch.vectors.lists import Lists
+from ctxsearch.vectors.scanning import Scan, Selection, decoded, products_of, scan_blocks
+from ctxsearch.vectors.segments import Rows, Segment, VectorFileError, check_shape
+
+SCANNED_BYTES = 32 << 20
+"""A segment up to this size is scanned in memory, and all of it checked when it is attached. Others have lists."""
+
+CODES_A_ROW = 40
+"""Codes that are looked at in the time in which a row is read, checked and scored. Where a filter leaves so few rows
+that scoring them all is quicker than looking through the lists, that is done; it is exact."""
+
+ROWS_GROWTH = 0.6
+"""Rows to score grow as this power of k."""
+
+
+class ContextScore(NamedTuple):
+    """A context found by its vectors."""
+
+    context_id: int
+    score: float
+    """Inner products: the best sentence's, blended with the context's own."""
+    sentence: int | None
+    """Ordinal of the best sentence from 0, or None for a context without sentence rows."""
+
+
+class _Scored(NamedTuple):
+    """Scores of some contexts of one part."""
+
+    context_ids: IntArray
+    scores: FloatArray
+    sentences: IntArray
+    """Ordinals from 0; -1 for none."""
+
+    def best(self, k: int) -> _Scored:
+        """The k best, best first; equal scores in the order of ids."""
+        order = np.lexsort((self.context_ids, -self.scores))[:k]
+        return _Scored(self.context_ids[order], self.scores[order], self.sentences[order])
+
+    def joined(self, other: _Scored) -> _Scored:
+        return _Scored(
+            np.concatenate([self.context_ids, other.context_ids]),
+            np.concatenate([self.scores, other.scores]),
+            np.concatenate([self.sentences, other.sentences]),
+        )
+
+
+_NOTHING = _Scored(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
+
+
+class _Part:
+    """A segment, what is removed from it, and how it is searched."""
+
+    def __init__(self, segment: Segment, lists: Lists | None = None) -> None:
+        self.segment = segment
+        self.lists = lists
+        self.live: NDArray[np.bool_] | None = None
+        """Which contexts are not removed; None for all. Replaced, never changed."""
+        self.checked = segment.in_memory
+        """Whether all of the rows are known to be what was written."""
+        self._scan: Scan | None = None
+        self._allowed: tuple[IntArray, NDArray[np.bool_]] | None = None
+        self._selection: tuple[NDArray[np.bool_], Selection] | None = None
+
+    def places(self, context_ids: IntArray) -> IntArray:
+        """The places of contexts that are here and not removed."""
+        places = self.segment.places_of(context_ids)
+        return places if self.live is None else places[self.live[places]]
+
+    def remove(self, places: IntArray) -> None:
+        if len(places):
+            live = np.ones(len(self.segment), np.bool_) if self.live is None else self.live.copy()
+            live[places] = False
+            self.live, self._allowed = live, None
+
+    def live_places(self) -> IntArray:
+        return np.arange(len(self.segment)) if self.live is None else np.flatnonzero(self.live)
+
+    def chosen(self, allowed: IntArray | None) -> NDArray[np.bool_] | None:
+        """Which contexts may be found; None for all. The last answer is kept, since the same is often asked again."""
+        if allowed is None:
+            return self.live
+        if self._allowed is None or self._allowed[0] is not allowed:
+            mask = np.zeros(len(self.segment), np.bool_)
+            mask[self.places(allowed)] = True
+            self._allowed = allowed, mask
+        return self._allowed[1]
+
+    def selection(self, chosen: NDArray[np.bool_] | None) -> Selection | None:
+        """The rows of the contexts that may be found; None for all. The last answer is kept."""
+        if chosen is None:
+            return None
+        if self._selection is None or self._selection[0] is not chosen:
+            self._selection = chosen, Selection.of(chosen, self.segment.counts)
+        return self._selection[1]
+
+    def scan(self, vector: FloatArray, depth: int, chosen: Selection | None) -> tuple[IntArray, FloatArray]:
+        if self.segment.bytes > SCANNED_BYTES:
+            return scan_blocks(self.segment.rows, vector, depth, chosen)
+        if self._scan is None:
+            self._scan = Scan(self.segment.rows)
+        return self._scan.search(vector, depth, chosen)
+
+
+class VectorIndex:
+    """Rows of contexts, searched. Not to be changed or searched by two threads at once."""
+
+    def __init__(self, dim: int, authority: Callable[[Sequence[int]], dict[int, Rows]] | None = None) -> None:
+        """An empty index.
+
+        Args:
+            dim: length of a vector.
+            authority: gives the rows of contexts by id, where those of a file are damaged; contexts that are gone are
+                left out.
+        """
+        self.dim = dim
+        self._authority = authority
+        self._parts: list[_Part] = []
+        self._mended: _Part | None = None
+        """Contexts whose rows in a file are damaged, with rows of the authority."""
+        self.last = -1
+        """The highest id that was ever added; -1 for none."""
+
+    def attach(self, segment: Segment, lists: Lists | None = None) -> None:
+        """Add a segment whose contexts come after those that are there.
+
+        Raises:
+            VectorFileError: they do not, or rows of a segment that is to be scanned are damaged.
+        """
+        if not len(segment):
+            return
+        if segment.context_ids[0] <= self.last:
+            raise VectorFileError("segments overlap")
+        part = _Part(segment, lists)
+        if segment.bytes <= SCANNED_BYTES:
+            if len(segment.damaged()):
+                raise VectorFileError("rows are damaged")
+            part.checked = True
+        self._parts.append(part)
+        self.last = int(segment.context_ids[-1])
+
+    def __len__(self) -> int:
+        """Rows."""
+        return sum(int(part.segment.counts[part.live_places()].sum()) for part in self._all())
+
+    def contexts(self) -> int:
+        """How many contexts there are."""
+        return sum(len(p.segment) if p.live is None else int(np.count_nonzero(p.live)) for p in self._all())
+
+    def contexts_in_memory(self) -> int:
+        """How many of them are in no file."""
+        return sum(len(part.segment) for part in self._parts if part.segment.in_memory)
+
+    def context_ids(self) -> IntArray:
+        """Ids of the contexts, rising."""
+        several = [part.segment.context_ids[part.live_places()] for part in self._all()]
+        return np.sort(np.concatenate([np.empty(0, np.int64), *several]))
+
+    def lists(self) -> list[Lists]:
+        """Those of the segments that have some, the largest first."""
+        return sorted((part.lists for part in self._parts if part.lists), key=lambda lists: -lists.rows)
+
+    def kind(self, recall: float) -> tuple[str, float]:
+        """How the largest segment is searched for a recall, and the least recall that was measured in a segment."""
+        used = [(lists, level) for lists in self.lists() if (level := lists.depth.level(recall)) and recall < 1.0]
+        if not used:
+            return "exact", 1.0
+        return used[0][0].kind, min(level.recall for _, level in used)
+
+    def _all(self) -> list[_Part]:
+        return [*self._parts, *([self._mended] if self._mended else [])]
+
+    def add(self, context_ids: Sequence[int], rows: Sequence[NDArray[np.floating]]) -> None:
+        """Add contexts, ids rising and above those that are there.
+
+        Args:
+            context_ids: ids of the contexts.
+            rows: for each, its rows, shape (1 + sentences, dim).
+
+        Raises:
+            ValueError: an id is not above those before it, or rows are of another shape.
+        """
+        if not context_ids:
+            return
+        ids, counts = np.array(context_ids, np.int64), np.array([len(own) for own in rows], np.int64)
+        check_shape(ids, counts, np.concatenate(rows), self.dim, self.last)
+        segment = Segment.of(self.dim, ids, counts, [own.astype(np.float16) for own in rows])
+        while self._parts and self._parts[-1].segment.in_memory:  # joined, so that there are few of them
+            before = self._parts[-1]
+            if len(before.segment.rows) > 2 * len(segment.rows):
+                break
+            segment = self._joined(before, segment)
+            self._parts.pop()
+        self._parts.append(_Part(segment))
+        self.last = int(context_ids[-1])
+
+    def _joined(self, before: _Part, after: Segment) -> Segment:
+        places = before.live_places()
+        kept = before.segment.gather(places)
+        ids = np.concatenate([before.segment.context_ids[places], after.context_ids])
+        counts = np.concatenate([np.diff(kept.starts), after.counts])
+        return Segment.of(self.dim, ids, counts, [kept.rows, after.rows])
+
+    def remove(self, context_ids: IntArray) -> None:
+        """Remove contexts; those that are not there are passed over."""
+        for part in self._all():
+            part.remove(part.places(context_ids))
+
+    # Reading
+
+    def rows(self, context_id: int) -> FloatArray:
+        """The rows of a context, float32 of shape (1 + sentences, dim); (0, dim) for one that is not there."""
+        found = self.stored([context_id])
+        return decoded(found[context_id]) if found else np.empty((0, self.dim), np.float32)
+
+    def stored(self, context_ids: Sequence[int]) -> dict[int, Rows]:
+        """The rows of contexts by id, as they are kept; those that are not there are left out."""
+        found: dict[int, Rows] = {}
+        for part, places in self._found(np.unique(np.array(context_ids, np.int64))):
+            gathered = part.segment.gather(places)
+            several = np.split(gathered.rows, gathered.starts[1:-1])
+            found.update(zip(part.segment.context_ids[places].tolist(), several, strict=True))
+        return found
+
+    def products(self, vector: FloatArray, context_ids: Iterable[int]) -> dict[int, FloatArray]:
+        """Inner products with the rows of contexts by id, float32 of shape (1 + sentences,) each.
+
+        Raises:
+            KeyError: a context is not there.
+        """
+        wanted = list(context_ids)
+        found: dict[int, FloatArray] = {}
+        for part, places in self._found(np.unique(np.array(wanted, np.int64))):
+            gathered = part.segment.gather(places)
+            several = np.split(products_of(gathered.rows, vector), gathered.starts[1:-1])
+            found.update(zip(part.segment.context_ids[places].tolist(), several, strict=True))
+        return {context_id: found[context_id] for context_id in wanted}
+
+    def score(self, vector: FloatArray, context_ids: Iterable[int], sentence_weight: float) -> list[ContextScore]:
+        """Score contexts: ``sentence_weight`` of the best sentence and the rest of the context's own row.
+
+        Raises:
+            KeyError: a context is not there.
+        """
+        wanted = list(context_ids)
+        scored = _NOTHING
+        for part, places in self._found(np.unique(np.array(wanted, np.int64))):
+            scored = scored.joined(self._score(part, places, vector, sentence_weight))
+        found = {one.context_id: one for one in _listed(scored)}
+        return [found[context_id] for context_id in wanted]
+
+    def _found(self, context_ids: IntArray) -> list[tuple[_Part, IntArray]]:
+        """Where contexts are, those in which damage is found mended first."""
+        for part in self._parts:
+            if not part.checked:
+                places = part.places(context_ids)
+                self._mend(part, places[part.segment.gather(places).damaged])
+        return [(part, places) for part in self._all() if len(places := part.places(context_ids))]
+
+    def _mend(self, part: _Part, places: IntArray) -> None:
+        """Take the rows of contexts from the authority from now on."""
+        if not len(places):
+            return
+        if self._authority is None:
+            raise VectorFileError("rows are damaged")
+        mended = self._authority(part.segment.context_ids[places].tolist())
+        part.remove(places)
+        if self._mended and self._mended.live_places().size:
+            kept = self._mended.segment.gather(self._mended.live_places())
+            ids = self._mended.segment.context_ids[self._mended.live_places()].tolist()
+            mended.update(zip(ids, np.split(kept.rows, kept.starts[1:-1]), strict=True))
+        rows = [mended[context_id] for context_id in sorted(mended)]
+        counts = np.array([len(own) for own in rows], np.int64)
+        self._mended = _Part(Segment.of(self.dim, np.array(sorted(mended), np.int64), counts, rows))
+
+    # Searching
+
+    def search(
+        self,
+        vector: FloatArray,
+        k: int,
+        sentence_weight: float,
+        allowed: IntArray | None = None,
+        recall: float = 1.0,
+    ) -> list[ContextScore]:
+        """The k best contexts, best first; equal scores in the order of ids.
+
+        Args:
+            vector: float32 of shape (dim,).
+            k: most contexts to return; fewer come back when fewer are there.
+            sentence_weight: 0 to 1, as in `score`.
+            allowed: ids, rising, of the contexts that may be returned; None for all. Not to be changed afterwards.
+            recall: the share of the ten best that is found where lists are searched, on average; 1.0 for no lists.
+
+        Returns:
+            Contexts with the scores that `score` gives them; with a recall of 1.0, exactly what scoring all would give.
+        """
+        scored = _NOTHING
+        for part in self._parts:
+            scored = scored.joined(self._search_part(part, vector, k, sentence_weight, allowed, recall))
+        if self._mended:  # which the others may have added to
+            scored = scored.joined(self._search_part(self._mended, vector, k, sentence_weight, allowed, 1.0))
+        return _listed(scored.best(k))
+
+    def _search_part(
+        self, part: _Part, vector: FloatArray, k: int, weight: float, allowed: IntArray | None, recall: float
+    ) -> _Scored:
+        chosen = part.chosen(allowed)
+        contexts = len(part.segment) if chosen is None else int(np.count_nonzero(chosen))
+        if not contexts:
+            return _NOTHING
+        level = part.lists.depth.level(recall) if part.lists and recall < 1.0 else None
+        if level is None:
+            return self._scan_part(part, vector, k, weight, allowed)
+        try:
+            return self._search_lists(part, vector, k, weight, chosen, level)
+        except VectorFileError:  # FAISS cannot read them
+            part.lists = None
+            return self._scan_part(part, vector, k, weight, allowed)
+
+    def _search_lists(
+        self,
+        part: _Part,
+        vector: FloatArray,
+        k: int,
+        weight: float,
+        chosen: NDArray[np.bool_] | None,
+        level: Level,
+    ) -> _Scored:
+        """Search the lists; deeper, where they do not give k contexts."""
+        assert part.lists is not None
+        contexts = len(part.segment) if chosen is None else int(np.count_nonzero(chosen))
+        probes = probes_at(level, k * len(part.segment) / contexts)
+        selection = part.selection(chosen)
+        if chosen is not None and selection is not None:
+            codes = min(probes, part.lists.count) * len(part.segment.rows) / part.lists.count
+            if selection.rows * CODES_A_ROW <= codes:
+                return self._score(part, np.flatnonzero(chosen), vector, weight).best(k)
+        rows = round(level.rows * max(1.0, k / RECALL_AT) ** ROWS_GROWTH)
+        while True:
+            found = part.lists.search(vector, rows, probes, selection)
+            scored = self._score(part, part.segment.contexts_of(found), vector, weight).best(k)
+            if len(scored.scores) >= min(k, contexts) or probes >= part.lists.count:
+                return scored
+            probes, rows = 4 * probes, 4 * rows
+
+    def _scan_part(self, part: _Part, vector: FloatArray, k: int, weight: float, allowed: IntArray | None) -> _Scored:
+        """Exact search.
+
+        A blend is at most the larger of its two parts, so once the k-th best score is no less than the last row's
+        product, no context without a row among those found can be better.
+        """
+        if not part.checked:
+            self._mend(part, part.places(part.segment.context_ids[part.segment.damaged()]))
+            part.checked = True
+        selection = part.selection(part.chosen(allowed))
+        available = len(part.segment.rows) if selection is None else selection.rows
+        depth = min(available, 4 * k + 32)
+        while depth:
+            positions, products = part.scan(vector, depth, selection)
+            scored = self._score(part, part.segment.contexts_of(positions), vector, weight).best(k)
+            if depth >= available or (len(scored.scores) == k and scored.scores[-1] >= products[-1]):
+                return scored
+            depth = min(available, 4 * depth)
+        return _NOTHING
+
+    def _score(self, part: _Part, places: IntArray, vector: FloatArray, weight: float) -> _Scored:
+        """Score contexts of a part; those whose rows are damaged go over to the mended ones."""
+        gathered = part.segment.gather(places)
+        if len(gathered.damaged):
+            self._mend(part, places[gathered.damaged])
+            places = np.delete(places, gathered.damaged)
+            gathered = part.segment.gather(places)
+        if not len(places):
+            return _NOTHING
+        products = products_of(gathered.rows, vector)
+        firsts, counts = gathered.starts[:-1], np.diff(gathered.starts)
+        own = products[firsts]
+        alone = counts == 1
+        products[firsts[~alone]] = -np.inf
+        best = np.maximum.reduceat(products, firsts)
+        at = np.flatnonzero(products == np.repeat(best, counts))
+        first_best = at[np.searchsorted(at, firsts)]
+        scores = np.where(alone, own, np.float32(weight) * best + np.float32(1.0 - weight) * own)
+        return _Scored(part.segment.context_ids[places], scores, np.where(alone, -1, first_best - firsts - 1))
+
+
+def _listed(scored: _Scored) -> list[ContextScore]:
+    several = zip(scored.context_ids.tolist(), scored.scores.tolist(), scored.sentences.tolist(), strict=True)
+    return [ContextScore(i, score, None if sentence < 0 else sentence) for i, score, sentence in several]

@@ -1,0 +1,188 @@
+"""Lists: approximate search over the rows of a large segment, by FAISS, from a memory-mapped file.
+
+Rows are grouped around centroids; a search looks at the lists whose centroids are nearest to the question. Each row has
+a code of one bit a dimension and two factors (RaBitQ, Gao and Long 2024, arXiv:2405.12497), from which its product with
+the question is estimated. What is found is scored from the rows themselves, so codes decide what is looked at and
+nothing else.
+
+The file is FAISS's own: header, centroids and sizes of lists, then the lists. FAISS trusts it, so everything before the
+lists is under a SHA-256, and the size must fit. Damage in the lists costs recall:
+places that are out of range are dropped by whoever asked. `lists_are_whole` reads all of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctxsearch.records import FloatArray, IntArray
+from ctxsearch.vectors.depth import Depth, measure
+from ctxsearch.vectors.scanning import BLOCK_ROWS, Selection, decoded, one_thread
+from ctxsearch.vectors.segments import Segment, VectorFileError
+
+TRAINED_ROWS = 50
+"""Rows for each centroid that centroids are found from."""
+
+ROUNDS = 6
+"""Of k-means."""
+
+QUERY_BITS = 4
+"""To which a question's values are rounded when it is compared with codes."""
+
+
+class Lists:
+    """The lists of one segment."""
+
+    def __init__(self, rows: int, count: int, depth: Depth, load: Callable[[], Any]) -> None:
+        """Lists that are made or loaded; FAISS is imported when they are first searched."""
+        self.rows = rows
+        self.count = count
+        self.depth = depth
+        self._load = load
+
+    @functools.cached_property
+    def _index(self) -> Any:
+        index = self._load()
+        if (index.ntotal, index.nlist) != (self.rows, self.count):
+            raise VectorFileError("the lists are those of other rows")
+        return index
+
+    @property
+    def kind(self) -> str:
+        """What it is, in FAISS's words."""
+        return f"IVF{self.count},RaBitQ"
+
+    @classmethod
+    def build(cls, segment: Segment) -> Lists:
+        """Make the lists of a segment and measure them; what is in memory is a sample of the rows, and the codes."""
+        import faiss
+
+        count, dim = segment.rows.shape
+        lists = 1 << round(np.log2(2 * np.sqrt(count)))
+        random = np.random.default_rng(lists)
+        sample = np.sort(random.choice(count, min(count, TRAINED_ROWS * lists), replace=False))
+        index: Any = faiss.index_factory(dim, f"IVF{lists},RaBitQ", faiss.METRIC_INNER_PRODUCT)
+        index.cp.niter = ROUNDS
+        index.cp.min_points_per_centroid = 1  # or FAISS prints
+        index.train(decoded(segment.rows[sample]))
+        for first in range(0, count, BLOCK_ROWS):
+            index.add(decoded(segment.rows[first : first + BLOCK_ROWS]))
+        made = cls(count, lists, Depth([]), lambda: index)
+        made.depth = measure(segment, made)
+        return made
+
+    def write(self, path: Path) -> dict[str, Any]:
+        """Write a file; returns what `read` wants to know of it, JSON-ready.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        import faiss
+
+        try:
+            faiss.write_index(self._index, str(path))
+        except RuntimeError as error:
+            raise OSError(f"cannot write {path}") from error
+        size = path.stat().st_size
+        head = size - self.rows * (self._index.code_size + 8)
+        return {
+            "lists": self.count,
+            "bytes": size,
+            "head": head,
+            "sha256": _digest(path, head),
+            "crc": _checksum(path),
+            "depth": self.depth.to_json(),
+        }
+
+    @classmethod
+    def read(cls, path: Path, said: dict[str, Any], segment: Segment) -> Lists:
+        """Map a file.
+
+        Args:
+            path: the file.
+            said: what `write` returned.
+            segment: whose rows they are.
+
+        Raises:
+            VectorFileError: it is missing, or not what was written.
+        """
+        try:
+            if path.stat().st_size != said["bytes"] or _digest(path, said["head"]) != said["sha256"]:
+                raise VectorFileError(f"{path} is damaged")
+        except OSError as error:
+            raise VectorFileError(f"{path} cannot be read") from error
+
+        def load() -> Any:
+            import faiss
+
+            try:
+                return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            except RuntimeError as error:
+                raise VectorFileError(f"{path} cannot be read") from error
+
+        return cls(len(segment.rows), said["lists"], Depth.from_json(said["depth"]), load)
+
+    def search(self, vector: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
+        """Positions of the rows that are nearest by their codes.
+
+        Args:
+            vector: float32 of shape (dim,).
+            rows: how many, at the most.
+            probes: lists to look at.
+            chosen: which rows may be found; None for all.
+        """
+        query = np.ascontiguousarray(vector[np.newaxis, :], np.float32)
+        with one_thread():
+            positions: IntArray = self._search(query, rows, probes, chosen)[0]
+        return positions
+
+    def search_many(self, queries: FloatArray, rows: int, probes: int) -> IntArray:
+        """As `search`, for several vectors; -1 where there are fewer rows."""
+        return self._search(queries, rows, probes, None)
+
+    def _search(self, queries: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
+        import faiss
+
+        parameters = faiss.IVFRaBitQSearchParameters()
+        parameters.nprobe, parameters.qb = min(probes, self.count), QUERY_BITS
+        selector = chosen.selector() if chosen else None
+        parameters.sel = selector
+        positions: IntArray = self._index.search(queries, min(rows, self.rows), params=parameters)[1]
+        return positions
+
+    def order(self, queries: FloatArray) -> IntArray:
+        """All lists for each query, the nearest first."""
+        found: IntArray = self._index.quantizer.search(queries, self.count)[1]
+        return found
+
+    def lists_of(self, rows: FloatArray) -> IntArray:
+        """The list in which each row stands."""
+        found: IntArray = self._index.quantizer.search(rows, 1)[1][:, 0]
+        return found
+
+
+def lists_are_whole(path: Path, said: dict[str, Any]) -> bool:
+    """Whether every byte of a file is what `Lists.write` wrote."""
+    try:
+        return bool(_checksum(path) == said["crc"])
+    except OSError:
+        return False
+
+
+def _checksum(path: Path) -> int:
+    found = 0
+    with path.open("rb") as file:
+        while some := file.read(1 << 20):
+            found = zlib.crc32(some, found)
+    return found
+
+
+def _digest(path: Path, head: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.sha256(file.read(head)).hexdigest()

@@ -1,0 +1,284 @@
+"""Segments: the rows of contexts, ids rising, in one file that is never changed.
+
+    page 0        header: what follows, the SHA-256 of the tables, and the CRC-32 of the page
+    rows          float16, (rows, dim), those of a context one after another
+    tables        ids of the contexts (int64), where each begins (int64, and one more for the end), and the CRC-32 of
+                  the rows of each (uint32), which is seeded with its id as in the catalog
+
+Header and tables are checked whenever a file is opened; their size goes with the number of contexts, not of rows (20
+bytes a context). The rows are mapped into memory: they are checked as a whole (`Segment.damaged`), or those that are
+read, when they are read (`Segment.gather`). So damage is noticed wherever it is, and a large file opens at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxsearch.records import IntArray
+
+ROWS_PER_CONTEXT = 512
+"""More than a context of 384 tokens can have, at one sentence a token."""
+
+STORED = np.dtype("<f2")
+Rows = NDArray[np.float16]
+
+PAGE = 4096
+MAGIC = b"CTXSROWS"
+_HEADER = struct.Struct("<8sIIQQ32s")
+_CHECKSUM = struct.Struct("<I")
+_NONE = np.empty(0, np.int64)
+
+RESIDENT_BYTES = 256 << 20
+"""Pages of mapped rows that a process keeps at the most, about, before it gives them back to the file cache."""
+
+TOUCHED_BYTES = 64 << 10
+"""What the kernel maps around a page that is touched, if it is in the file cache (Linux: fault_around_bytes)."""
+
+
+class VectorFileError(Exception):
+    """A file of vectors cannot be used. Its content can be made again, so no user has to see this."""
+
+
+class Gathered(NamedTuple):
+    """The rows of some contexts."""
+
+    rows: Rows
+    starts: IntArray
+    """Where each context begins in ``rows``, and one more for the end."""
+    damaged: IntArray
+    """Places, among those asked for, of the contexts whose rows are not what was written."""
+
+
+class Segment:
+    """Rows of contexts, in a file or in memory. Never changed."""
+
+    def __init__(self, dim: int, context_ids: IntArray, starts: IntArray, rows: Rows, checksums: NDArray[np.uint32]):
+        """A segment of what is given, which nobody may change afterwards.
+
+        Args:
+            dim: length of a row.
+            context_ids: rising, shape (contexts,).
+            starts: the first row of each context, and one more for the end, shape (contexts + 1,).
+            rows: shape (rows, dim).
+            checksums: of the rows of each context, as `checksum` gives them; empty for rows that need no check.
+        """
+        self.dim = dim
+        self.context_ids = context_ids
+        self.starts = starts
+        self.rows = rows
+        self._checksums = checksums
+        self._trusted = not len(checksums)
+        self._map: mmap.mmap | None = None
+        self._mapped = 0  # bytes of the map that have rows; 0 where the system takes no advice
+        self._touched = 0
+
+    @classmethod
+    def of(cls, dim: int, context_ids: IntArray, counts: IntArray, rows: Sequence[Rows]) -> Segment:
+        """A segment in memory, of blocks of rows that stand one after another; ``counts`` says how many a context has.
+
+        Raises:
+            ValueError: ids do not rise, or rows are of another shape.
+        """
+        together = np.concatenate([np.empty((0, dim), STORED), *rows]).astype(STORED, copy=False)
+        if len(context_ids):
+            check_shape(context_ids, counts, together, dim, -1)
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return cls(dim, context_ids, starts, together, np.empty(0, np.uint32))
+
+    @classmethod
+    def read(cls, path: Path, dim: int, header: int | None = None) -> Segment:
+        """Map a file.
+
+        Args:
+            path: the file.
+            dim: length of a row.
+            header: the checksum that `write_segment` returned, to tell it from the file of another index.
+
+        Raises:
+            VectorFileError: it is missing, not such a file, or its header or tables are damaged.
+        """
+        try:
+            with path.open("rb") as file:
+                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise VectorFileError(f"{path} cannot be read") from error
+        page = content[:PAGE]
+        (said,) = _CHECKSUM.unpack_from(page, PAGE - 4) if len(page) == PAGE else (None,)
+        if said != zlib.crc32(page[:-4]) or header not in (None, said):
+            raise VectorFileError(f"{path} is damaged, or another file")
+        magic, version, found, contexts, rows, digest = _HEADER.unpack_from(page)
+        if (magic, version, found) != (MAGIC, 1, dim):
+            raise VectorFileError(f"{path} does not hold vectors of length {dim}")
+        tables = PAGE + rows * dim * 2
+        if len(content) != tables + 20 * contexts + 8:
+            raise VectorFileError(f"{path} is cut short")
+        if hashlib.sha256(memoryview(content)[tables:]).digest() != digest:
+            raise VectorFileError(f"{path} is damaged")
+        ids = np.frombuffer(content, "<i8", contexts, tables)
+        starts = np.frombuffer(content, "<i8", contexts + 1, tables + 8 * contexts)
+        checksums = np.frombuffer(content, "<u4", contexts, tables + 16 * contexts + 8)
+        if (
+            np.any(ids[1:] <= ids[:-1])
+            or np.any(starts[1:] <= starts[:-1])
+            or (starts[0], starts[-1]) != (0, rows)
+            or (contexts and int((starts[1:] - starts[:-1]).max()) > ROWS_PER_CONTEXT)
+        ):
+            raise VectorFileError(f"{path} has its rows out of order")
+        held = cls(dim, ids, starts, np.frombuffer(content, STORED, rows * dim, PAGE).reshape(rows, dim), checksums)
+        held._map = content
+        if hasattr(content, "madvise"):
+            held._mapped = tables - tables % mmap.PAGESIZE
+            content.madvise(mmap.MADV_RANDOM, 0, held._mapped)
+        return held
+
+    def __len__(self) -> int:
+        """Contexts."""
+        return len(self.context_ids)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is in no file."""
+        return self._map is None
+
+    @property
+    def counts(self) -> IntArray:
+        """Rows of each context."""
+        return np.diff(self.starts)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the rows."""
+        return self.rows.nbytes
+
+    def contexts_of(self, positions: IntArray) -> IntArray:
+        """The places of the contexts that some rows belong to, each once, rising; a row that is not there is left out.
+
+        Args:
+            positions: of rows; codes that are damaged may name any.
+        """
+        positions = positions[(positions >= 0) & (positions < len(self.rows))]
+        return np.unique(np.searchsorted(self.starts, positions, side="right") - 1)
+
+    def places_of(self, context_ids: IntArray) -> IntArray:
+        """The places of contexts by id, those that are not here left out; rising if the ids are."""
+        places = np.searchsorted(self.context_ids, context_ids)
+        inside = places < len(self.context_ids)
+        places, context_ids = places[inside], context_ids[inside]
+        found: IntArray = places[self.context_ids[places] == context_ids]
+        return found
+
+    def gather(self, places: IntArray) -> Gathered:
+        """The rows of some contexts, checked."""
+        first, counts = self.starts[places], self.starts[places + 1] - self.starts[places]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        rows = self.rows[np.repeat(first - starts[:-1], counts) + np.arange(starts[-1])]
+        damaged = np.empty(0, np.int64)
+        if not self._trusted and len(places):
+            content = memoryview(rows).cast("B")
+            width = rows.itemsize * self.dim
+            bounds = (starts * width).tolist()
+            found = [
+                zlib.crc32(content[bounds[i] : bounds[i + 1]], context_id & 0xFFFFFFFF)
+                for i, context_id in enumerate(self.context_ids[places].tolist())
+            ]
+            damaged = np.flatnonzero(np.array(found, np.uint32) != self._checksums[places])
+        self._give_back(len(places))
+        return Gathered(rows, starts, damaged)
+
+    def damaged(self) -> IntArray:
+        """Places of all contexts whose rows are not what was written. Reads everything, once."""
+        if self._trusted:
+            return np.empty(0, np.int64)
+        found: list[IntArray] = []
+        for first in range(0, len(self), 4096):
+            places = np.arange(first, min(first + 4096, len(self)))
+            found.append(places[self.gather(places).damaged])
+        damaged = np.concatenate(found) if found else np.empty(0, np.int64)
+        self._trusted = not len(damaged)
+        return damaged
+
+    def _give_back(self, contexts: int) -> None:
+        """Keep count of what was touched, and let go of the pages when it is too much."""
+        if self._map is None or self._mapped <= RESIDENT_BYTES:
+            return
+        self._touched += contexts * TOUCHED_BYTES
+        if self._touched > RESIDENT_BYTES:
+            self._map.madvise(mmap.MADV_DONTNEED, 0, self._mapped)
+            self._touched = 0
+
+
+def checksum(context_id: int, rows: Rows) -> int:
+    """CRC-32 of the rows of a context, seeded with its id: the one that the catalog has."""
+    return zlib.crc32(np.ascontiguousarray(rows, STORED).tobytes(), context_id & 0xFFFFFFFF)
+
+
+class Written(NamedTuple):
+    """What was written to a file."""
+
+    contexts: int
+    rows: int
+    header: int
+    """Checksum of the header, and by it of everything."""
+
+
+def write_segment(path: Path, dim: int, contents: Iterable[tuple[IntArray, IntArray, Rows]]) -> Written:
+    """Write a file, in one pass; what is in memory of it is 20 bytes a context.
+
+    Args:
+        path: the file to make.
+        dim: length of a row.
+        contents: ids of contexts, rising; how many rows each has; their rows, one after another.
+
+    Raises:
+        ValueError: ids do not rise, or rows are of another shape.
+        OSError: it cannot be written.
+    """
+    ids: list[IntArray] = []
+    counts: list[IntArray] = []
+    checksums: list[IntArray] = []
+    last = -1
+    with path.open("wb") as file:
+        file.write(bytes(PAGE))
+        for some, count, rows in contents:
+            if not len(some):
+                continue
+            check_shape(some, count, rows, dim, last)
+            last = int(some[-1])
+            content = np.ascontiguousarray(rows, STORED)
+            file.write(content.tobytes())
+            ends = np.cumsum(count)
+            split = zip(some.tolist(), (ends - count).tolist(), ends.tolist(), strict=True)
+            checksums.append(np.array([checksum(i, content[a:b]) for i, a, b in split], np.int64))
+            ids.append(some)
+            counts.append(count)
+        return _finish(file, dim, *(np.concatenate([_NONE, *several]) for several in (ids, counts, checksums)))
+
+
+def _finish(file: BinaryIO, dim: int, ids: IntArray, counts: IntArray, checksums: IntArray) -> Written:
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    tables = ids.astype("<i8").tobytes() + starts.astype("<i8").tobytes() + checksums.astype("<u4").tobytes()
+    file.write(tables)
+    rows = int(starts[-1])
+    page = _HEADER.pack(MAGIC, 1, dim, len(ids), rows, hashlib.sha256(tables).digest()).ljust(PAGE - 4, b"\0")
+    file.seek(0)
+    file.write(page + _CHECKSUM.pack(zlib.crc32(page)))
+    return Written(len(ids), rows, zlib.crc32(page))
+
+
+def check_shape(ids: IntArray, counts: IntArray, rows: NDArray[np.floating], dim: int, last: int) -> None:
+    """Raise ValueError unless ids rise above ``last`` and the rows are as many as they should be."""
+    if rows.shape != (int(counts.sum()), dim):
+        raise ValueError(f"rows of shape {rows.shape}, expected ({int(counts.sum())}, {dim})")
+    if counts.max() > ROWS_PER_CONTEXT or counts.min() < 1:
+        raise ValueError(f"a context has more than {ROWS_PER_CONTEXT} rows, or none")
+    if ids[0] <= last or np.any(ids[1:] <= ids[:-1]):
+        raise ValueError("ids of contexts must rise")
