@@ -7,7 +7,6 @@ Günther et al. 2024, arXiv:2409.04701).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -22,11 +21,11 @@ from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Questio
 class Encoder:
     """Embeds contexts and questions with the model of one model folder.
 
-    May be shared between threads; calls take turns.
+    May be shared between threads; calls share the cores.
     """
 
     def __init__(self, model: ModelFolder, *, threads: int | None = None) -> None:
-        """Load and compile the model.
+        """Load the model. It is compiled when it is first used.
 
         Args:
             model: the model folder; its checksums are verified.
@@ -41,7 +40,6 @@ class Encoder:
         self._context_prefix = self.passport.context_prefix
         self._question_prefix = self.passport.question_prefix
         self._graph = Graph(model, self._tokenizer.pad_id, threads=threads)
-        self._turn = threading.Lock()
 
     @property
     def dim(self) -> int:
@@ -53,6 +51,11 @@ class Encoder:
         """Tokens of its own that a context may have: the window less ``[CLS]``, ``[SEP]`` and the prefix."""
         prefix = self._tokenizer.count([self._context_prefix])[0] if self._context_prefix else 0
         return self.passport.context_window - 2 - prefix
+
+    @property
+    def busy_seconds(self) -> float:
+        """Seconds in which at least one batch was in the model, until now."""
+        return self._graph.clock.seconds
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, ``[CLS]`` and ``[SEP]`` not counted."""
@@ -106,8 +109,7 @@ class Encoder:
 
     def _infer(self, tokens: Sequence[TokenIds], window: int, pool: Consumer) -> None:
         """Run the model over all texts; hand each batch's output and the indices of its texts to ``pool``."""
-        with self._turn:
-            self._graph.compiled(window).run([t.ids for t in tokens], pool)
+        self._graph.compiled(window).run([t.ids for t in tokens], pool)
 
     def _pool(self, states: FloatArray, length: int, boundaries: IntArray) -> FloatArray:
         """One text's output to unit rows.
