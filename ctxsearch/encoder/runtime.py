@@ -8,12 +8,12 @@ Günther et al. 2024, arXiv:2409.04701).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
-from ctxsearch.encoder.graph import Consumer, Graph
-from ctxsearch.encoder.tokens import TokenIds, Tokenizer
+from ctxsearch.encoder.graph import Graph
+from ctxsearch.encoder.tokens import SAFE_SPACE, Tokenizer
 from ctxsearch.passport import ModelFolder, Passport, vocabulary_file
 from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Question
 
@@ -71,15 +71,9 @@ class Encoder:
             Per context its own row and, for a model that gives token states, one for each of its sentences. A sentence
             without a token of its own has the context's embedding.
         """
-        prefix = self._context_prefix
-        tokens = self._tokenizer.encode([prefix + c.text for c in contexts], self.passport.context_window)
+        tokens = self._tokens_of(contexts)
         sentences = self.passport.output == "token_states"
-        boundaries = [
-            ids.first_tokens([s.start - context.start + len(prefix) for s in context.sentences])
-            if sentences
-            else np.empty(0, np.int64)
-            for context, ids in zip(contexts, tokens, strict=True)
-        ]
+        boundaries = [firsts if sentences else firsts[:0] for _, firsts in tokens]
         bounds = np.zeros(len(contexts) + 1, np.int64)
         np.cumsum([1 + len(b) for b in boundaries], out=bounds[1:])
         vectors = np.empty((bounds[-1], self.dim), np.float32)
@@ -87,9 +81,9 @@ class Encoder:
         def pool(states: FloatArray, members: Sequence[int]) -> None:
             for row, i in enumerate(members):
                 rows = vectors[bounds[i] : bounds[i + 1]]
-                rows[:] = self._pool(states[row], len(tokens[i].ids), boundaries[i])
+                rows[:] = self._pool(states[row], len(tokens[i][0]), boundaries[i])
 
-        self._infer(tokens, self.passport.context_window, pool)
+        self._graph.compiled(self.passport.context_window).run([ids for ids, _ in tokens], pool)
         return Embeddings(vectors, bounds)
 
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
@@ -104,12 +98,37 @@ class Encoder:
             for row, i in enumerate(members):
                 vectors[i] = self._pool(states[row], len(tokens[i].ids), nothing)[0]
 
-        self._infer(tokens, self.passport.question_window, pool)
+        self._graph.compiled(self.passport.question_window).run([t.ids for t in tokens], pool)
         return [Question(question, vectors[i], tokens[i].truncated) for i, question in enumerate(questions)]
 
-    def _infer(self, tokens: Sequence[TokenIds], window: int, pool: Consumer) -> None:
-        """Run the model over all texts; hand each batch's output and the indices of its texts to ``pool``."""
-        self._graph.compiled(window).run([t.ids for t in tokens], pool)
+    def _tokens_of(self, contexts: Sequence[Context]) -> list[tuple[IntArray, IntArray]]:
+        """The token ids of each context as the model reads it, and the index of each sentence's first token.
+
+        Sentences are tokenized one by one where white space parts them: those of other contexts have the same words.
+        """
+        prefix, window = self._context_prefix, self.passport.context_window
+        (prefix_ids,) = self._tokenizer.ids([prefix])
+        starts = [[sentence.start - context.start for sentence in context.sentences] for context in contexts]
+        parted = [_are_parted(prefix, context.text, cuts) for context, cuts in zip(contexts, starts, strict=True)]
+        spans = [
+            list(pairwise([0, *cuts, len(context.text)])) if apart else []
+            for context, cuts, apart in zip(contexts, starts, parted, strict=True)
+        ]
+        pieces = self._tokenizer.ids(
+            [c.text[a:b] for c, several in zip(contexts, spans, strict=True) for a, b in several]
+        )
+        result, done = [], 0
+        for context, cuts, several in zip(contexts, starts, spans, strict=True):
+            if several:
+                parts = [prefix_ids, *pieces[done : done + len(several)]]
+                done += len(several)
+                ids = self._tokenizer.frame(list(chain.from_iterable(parts)), window)
+                firsts = np.cumsum([len(part) for part in parts], dtype=np.int64)[1:-1] + 1
+                result.append((ids, firsts.clip(max=len(ids) - 1)))
+            else:
+                (tokens,) = self._tokenizer.encode([prefix + context.text], window)
+                result.append((tokens.ids, tokens.first_tokens([start + len(prefix) for start in cuts])))
+        return result
 
     def _pool(self, states: FloatArray, length: int, boundaries: IntArray) -> FloatArray:
         """One text's output to unit rows.
@@ -132,6 +151,14 @@ class Encoder:
         for ordinal, (start, end) in enumerate(pairwise([*boundaries.tolist(), length - 1]), start=1):
             rows[ordinal] = states[start:end].mean(axis=0) if end > start else whole
         return unit_rows(rows)
+
+
+def _are_parted(prefix: str, text: str, starts: Sequence[int]) -> bool:
+    """Whether white space stands before each start but the text's own, so that no word reaches over one."""
+    whole = prefix + text
+    cuts = [start + len(prefix) for start in (0, *starts)]
+    rising = all(one <= other for one, other in pairwise([*cuts, len(whole)]))
+    return rising and all(cut == 0 or whole[cut - 1] in SAFE_SPACE for cut in cuts)
 
 
 def unit_rows(rows: FloatArray) -> FloatArray:
