@@ -1,7 +1,7 @@
 """The way in: sources -> documents -> contexts -> embeddings -> store.
 
-Everything is streamed: documents are read one by one, their contexts gathered into windows, and while one window is
-embedded the next is read and cut and the one before is written. What is reported is committed.
+Everything is streamed: documents are read one by one, their contexts gathered into windows, and while two windows are
+with the encoder the next is read and cut and the one before is written. What is reported is committed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import functools
 import hashlib
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -27,8 +28,11 @@ from ctxsearch.store import Store, Writer
 if TYPE_CHECKING:
     from ctxsearch.encoder import Encoder
 
-CONTEXTS_PER_WINDOW = 512
-"""Contexts that are sorted by length and embedded together, and at most so many more are in memory before and after."""
+CONTEXTS_PER_WINDOW = 1024
+"""Contexts that are sorted by length and embedded together. Of 512, two of a hundred tokens more would be padding."""
+
+WINDOWS_EMBEDDED = 2
+"""Windows with the encoder at once: when the last batches of one leave a core free, it begins with the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,9 @@ def ingest_paths(
         run.read(sources, standard_input=readers.STANDARD_INPUT in paths)
         if prune:
             run.prune((held for held in list(writer.origins()) if covers(held[2])), is_gone)
+        run.finish()
         history.keep(sources.files, is_gone)
-        return run.report(index_name)
+    return run.report(index_name)
 
 
 def ingest_changes(
@@ -123,8 +128,9 @@ def ingest_changes(
             origins = [*gone, *(str(file.origin) for file in sources.files)]
             held = ((one.document_id, one.key, one.origin) for o in origins for one in writer.documents_of(o))
             run.prune(list(held), gone.__contains__)
+        run.finish()
         history.keep(sources.files, gone.__contains__)
-        return run.report(index_name)
+    return run.report(index_name)
 
 
 def ingest_documents(
@@ -134,7 +140,8 @@ def ingest_documents(
     with store.writer() as writer:
         run = _Run(writer, encoder, {}, 0, None, None)
         run.take(documents)
-        return run.report(index_name)
+        run.finish()
+    return run.report(index_name)
 
 
 @dataclass(slots=True)
@@ -186,8 +193,10 @@ class _Run:
         self._bytes_total = bytes_total
         self._on_progress = on_progress
         self._started = time.perf_counter()
+        self._embedding: Encoder | None = None
+        self._busy_before = 0.0
         self._put = self._committed = _Tally()
-        self._unchanged = self._deleted = self._restated = self._moved = 0
+        self._unchanged = self._deleted = self._restated = self._moved = self._generation = 0
         self._document_id = 0
         self._source = ""
 
@@ -231,29 +240,33 @@ class _Run:
                 self._deleted += 1
 
     def take(self, documents: Iterable[Document]) -> None:
-        """Embed and write documents: one window is written and the next prepared while another is embedded."""
-        with ThreadPoolExecutor(1, thread_name_prefix="encoder") as pool:
-            pending: tuple[list[_Part], Future[Embeddings]] | None = None
+        """Embed and write documents: one window is written and the next prepared while others are embedded."""
+        with ThreadPoolExecutor(WINDOWS_EMBEDDED, thread_name_prefix="encoder") as pool:
+            pending: deque[tuple[list[_Part], Future[Embeddings]]] = deque()
             try:
                 for window in self._windows(documents):
                     batch = [context for part in window for context in part.contexts]
-                    future = pool.submit(self._get_encoder().embed_contexts, batch)
-                    if pending:
-                        self._write(*pending)
-                    pending = window, future
-                if pending:
-                    self._write(*pending)
+                    pending.append((window, pool.submit(self._encoder().embed_contexts, batch)))
+                    if len(pending) > WINDOWS_EMBEDDED:
+                        self._write(*pending.popleft())
+                while pending:
+                    self._write(*pending.popleft())
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         self._tell()
 
+    def finish(self) -> None:
+        """Commit what is left."""
+        self._generation = self.writer.commit()
+
     def report(self, index_name: str) -> IngestReport:
-        """Commit what is left and say what was done."""
-        generation = self.writer.commit()
+        """Say what was done, and how long it took, the vector index included: ask when the writer is done."""
+        seconds = time.perf_counter() - self._started
+        busy = self._embedding.busy_seconds - self._busy_before if self._embedding else 0.0
         return IngestReport(
             index=index_name,
-            generation=generation,
+            generation=self._generation,
             documents=DocumentCounts(
                 added=self._committed.added,
                 updated=self._committed.updated + self._restated,
@@ -265,11 +278,19 @@ class _Run:
             contexts=self._committed.contexts,
             sentences=self._committed.sentences,
             tokens=self._committed.tokens,
-            seconds=time.perf_counter() - self._started,
+            seconds=seconds,
+            encoder_busy=min(1.0, busy / seconds) if seconds > 0 else 0.0,
             failures=tuple(self.failures),
             skipped=tuple(self.skipped),
             failed_before=frozenset(self._history.before if self._history else ()),
         )
+
+    def _encoder(self) -> Encoder:
+        """The encoder, the same for the whole run: while we write, no other model takes over."""
+        if self._embedding is None:
+            self._embedding = self._get_encoder()
+            self._busy_before = self._embedding.busy_seconds
+        return self._embedding
 
     def _windows(self, documents: Iterable[Document]) -> Iterator[list[_Part]]:
         window: list[_Part] = []
@@ -278,7 +299,7 @@ class _Run:
             part = self._admit(document)
             if part is None:
                 continue
-            encoder = self._get_encoder()
+            encoder = self._encoder()
             for context in contexts.split(part.document, encoder.count_tokens, encoder.context_budget):
                 if size == CONTEXTS_PER_WINDOW:
                     yield window

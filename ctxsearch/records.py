@@ -328,6 +328,8 @@ class IngestReport:
     sentences: int
     tokens: int
     seconds: float
+    encoder_busy: float = 0.0
+    """Share of the seconds in which the encoder had something to do, 0 to 1."""
     failures: tuple[Failure, ...] = ()
     skipped: tuple[Failure, ...] = ()
     """Files met in a folder that are of no kind that can be read. No failures, but not passed over in silence."""

@@ -49,6 +49,7 @@ class HashEncoder:
         self.passport = model.passport
         self.dim = model.passport.dim
         self.context_budget = model.passport.context_window - 2
+        self.busy_seconds = 0.0
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]

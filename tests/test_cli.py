@@ -66,9 +66,11 @@ def test_ingest_query_show_delete(tmp_path: Path, folder: Path) -> None:
             "tokens",
             "seconds",
             "contexts_per_second",
+            "encoder_busy",
             "failures",
         )
     }
+    assert 0 < ingested["encoder_busy"] <= 1
     done = run("query", "where do penguins live?", "--index", tmp_path / "i", "--json", "--where", "team=zoo")
     answer = json.loads(done.stdout)
     assert done.stderr == ""

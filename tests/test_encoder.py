@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
+import json
 import shutil
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tokenizers
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ctxsearch.contexts import split
 from ctxsearch.encoder import Encoder
@@ -28,6 +35,10 @@ TEXTS = (
     "The quick brown fox jumps over the lazy dog. " * 20,
     "Norway's capital is Oslo.",
 )
+
+REMEMBERING = Tokenizer(find_model(DEFAULT_MODEL).path / TOKENIZER)
+TOKENIZER_ALONE = tokenizers.Tokenizer.from_file(str(find_model(DEFAULT_MODEL).path / TOKENIZER))
+TOKENIZER_ALONE.encode_special_tokens = True
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +131,20 @@ def test_same_call_gives_the_same_rows(encoder: Encoder) -> None:
     np.testing.assert_array_equal(first.vectors, second.vectors)
 
 
+def test_calls_from_two_threads_share_the_model_and_their_time_is_counted_once(encoder: Encoder) -> None:
+    contexts = [context_of(encoder, TEXTS[i % len(TEXTS)]) for i in range(80)]
+    expected = encoder.embed_contexts(contexts)
+    busy, started = encoder.busy_seconds, time.perf_counter()
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(encoder.embed_contexts, [contexts, contexts[::-1]]))
+    spent, busy = time.perf_counter() - started, encoder.busy_seconds - busy
+    assert cosines(both[0].vectors, expected.vectors).min() > 0.999
+    for i in range(80):
+        assert cosines(both[1][79 - i], expected[i]).min() > 0.99
+    assert 0.3 * spent < busy <= spent
+    assert encoder.busy_seconds == encoder.busy_seconds  # nothing is under way
+
+
 def test_nothing_gives_arrays_without_rows(encoder: Encoder) -> None:
     embeddings = encoder.embed_contexts([])
     assert embeddings.vectors.shape == (0, 384)
@@ -172,6 +197,49 @@ def test_special_tokens_spelled_in_text_are_text(text: str) -> None:
     assert (cls, sep) == (101, 102)
     assert {0, 100, 101, 102, 103} & set(inner) == set()
     assert tokenizer.count([text]) == [len(inner)]
+
+
+@given(texts=st.lists(st.text(st.one_of(st.characters(max_codepoint=127), st.characters()), max_size=40), max_size=4))
+@example(texts=["Don't stop (ever)!", "a\x07b c\x0cd\x7f", "x" * 101, "é 漢 fox", "##ing [SEP] _a_", "1,000.5\tA\r\nB"])
+def test_words_that_were_remembered_are_those_of_the_tokenizer(texts: list[str]) -> None:
+    expected = [encoding.ids for encoding in TOKENIZER_ALONE.encode_batch(texts, add_special_tokens=False)]
+    assert REMEMBERING.ids(texts) == expected
+    assert REMEMBERING.ids(texts) == expected  # when each word was met before
+    assert REMEMBERING.count(texts) == [len(ids) for ids in expected]
+
+
+def test_a_tokenizer_with_words_of_its_own_remembers_none(model_copy: Path) -> None:
+    path = model_copy / TOKENIZER
+    vocabulary = json.loads(path.read_text(encoding="utf-8"))
+    own = {**vocabulary["added_tokens"][0], "id": 1, "content": "a-b", "special": False}
+    path.write_text(json.dumps({**vocabulary, "added_tokens": [*vocabulary["added_tokens"], own]}), encoding="utf-8")
+    tokenizer = Tokenizer(path)
+    (added,) = tokenizer.ids(["a-b"])
+    assert len(added) == 1
+    assert len(Tokenizer(find_model(DEFAULT_MODEL).path / TOKENIZER).ids(["a-b"])[0]) == 3
+
+
+@pytest.mark.parametrize("prefix", ["", "passage: ", "passage:"])
+def test_sentences_tokenized_one_by_one_are_those_of_the_whole_text(encoder: Encoder, prefix: str) -> None:
+    tokenizer, window = Tokenizer(find_model(DEFAULT_MODEL).path / TOKENIZER), 24
+    texts = {
+        "Foxes run. Birds, too, fly.\n\nFish swim.": (0, 11, 29),
+        "Foxes run.Birds fly.": (0, 10),  # no space: the tokens may reach over
+        "\x07 \x07 Foxes. ": (0, 2, 4),
+        "unbelievably long " * 20: (0, 18, 180),
+        " ": (),
+    }
+    contexts = [with_sentences(text, *starts) if starts else Context(0, 1, text, 0) for text, starts in texts.items()]
+    passport = dataclasses.replace(encoder.passport, context_window=window)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoder, "passport", passport)
+        patch.setattr(encoder, "_context_prefix", prefix)
+        found = encoder._tokens_of(contexts)
+    for (ids, firsts), context in zip(found, contexts, strict=True):
+        (expected,) = tokenizer.encode([prefix + context.text], window)
+        np.testing.assert_array_equal(ids, expected.ids)
+        starts = [sentence.start + len(prefix) for sentence in context.sentences]
+        np.testing.assert_array_equal(firsts, expected.first_tokens(starts))
 
 
 def test_token_starts_are_character_offsets() -> None:

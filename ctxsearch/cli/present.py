@@ -152,7 +152,8 @@ def report(done: IngestReport) -> None:
     _print(f"documents: {', '.join(parts)}")
     _print(
         f"{done.contexts:,} contexts, {done.sentences:,} sentences, {done.tokens:,} tokens embedded "
-        f"in {done.seconds:.1f} s ({done.contexts_per_second:.0f} contexts/s); index {_clean(done.index)}"
+        f"in {done.seconds:.1f} s ({done.contexts_per_second:.0f} contexts/s, encoder busy {done.encoder_busy:.0%}); "
+        f"index {_clean(done.index)}"
     )
 
 
@@ -174,6 +175,7 @@ def report_json(done: IngestReport) -> dict[str, Any]:
         "tokens": done.tokens,
         "seconds": round(done.seconds, 3),
         "contexts_per_second": round(done.contexts_per_second, 1),
+        "encoder_busy": round(done.encoder_busy, 3),
         "failures": [failure._asdict() for failure in done.failures],
         "failed_before": len(done.failed_before),
         "moved": counts.moved,

@@ -1,16 +1,23 @@
 """The graph of a model folder: checked against its card, compiled, and run over rows of token ids. Imports openvino.
 
-A graph of dynamic shapes is compiled once and takes batches of like length. One of static shapes takes one text at a
-time, padded to its window exactly, since what it computes may depend on the padding; it is reshaped and compiled for
-each of the two windows when that is first asked for. It never gets several texts at once: a graph that was traced with
-one text can be reshaped to two, and then computes the second wrongly without a word (the one that
-benchmarks/seed_signature.py makes does), and on two cores it gained nothing. Several inferences side by side, each with
-its share of the cores, gave a tenth more contexts/s than one with all of them, and the same values.
+A graph is compiled for each of the two windows when that is first asked for. For contexts several inferences run side
+by side, each on its share of the cores: they never wait for each other inside a layer, and their data stay in the
+caches of one core (benchmarks/ENCODER.md). For questions one inference has all cores, since somebody waits.
+
+A graph of dynamic shapes takes batches of like length. One of static shapes takes one text at a time, padded to its
+window exactly, since what it computes may depend on the padding. It never gets several texts at once: a graph that was
+traced with one text can be reshaped to two, and then computes the second wrongly without a word (the one that
+benchmarks/seed_signature.py makes does), and on two cores it gained nothing.
 """
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -22,11 +29,9 @@ from ctxsearch.errors import ModelError
 from ctxsearch.passport import GRAPH, ModelFolder
 from ctxsearch.records import FloatArray, IntArray
 
-TOKENS_PER_BATCH = 4096
-"""Padded tokens of one inference. Larger batches gave no more speed on two cores and cost memory."""
-
-INFERENCES_IN_FLIGHT = 2
-"""At least so many: one runs while the results of another are pooled."""
+TOKENS_PER_BATCH = 2048
+"""Padded tokens of one inference. Half as many are as fast, and twice as many a tenth slower: the layers between the
+matrix products then read and write more than a core's cache holds."""
 
 SHAPES_REMEMBERED = "64"
 """Batch shapes for which OpenVINO keeps its kernels and buffers. Its own default of 5000 made an ingest of 10,033
@@ -58,7 +63,7 @@ class Graph:
         self._static = self._passport.shapes == "static"
         self._options: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
         if not self._static:
-            self._options |= {"NUM_STREAMS": "1", "CPU_RUNTIME_CACHE_CAPACITY": SHAPES_REMEMBERED}
+            self._options["CPU_RUNTIME_CACHE_CAPACITY"] = SHAPES_REMEMBERED
         if threads is not None:
             self._options["INFERENCE_NUM_THREADS"] = threads
         if self._passport.precision == "float32":
@@ -67,36 +72,42 @@ class Graph:
         self._core = openvino.Core()
         self._model: openvino.Model | None = None
         self._compiled: dict[int, Compiled] = {}
+        self._turn = threading.Lock()
+        self.clock = Clock()
         if self._static:
             self._read()
-        else:
-            self.compiled(self._passport.context_window)
 
     def compiled(self, window: int) -> Compiled:
-        """The graph, ready for texts of at most ``window`` tokens.
+        """The graph, ready for texts of at most ``window`` tokens: the context window or the question window.
 
         Raises:
             ModelError: OpenVINO cannot run it.
         """
-        key = window if self._static else 0
-        if key not in self._compiled:
+        with self._turn:
+            if window not in self._compiled:
+                self._compiled[window] = self._compile(window)
+            return self._compiled[window]
 
-            def prepare() -> openvino.Model:
-                model = self._read()
-                if self._static:
-                    model.reshape({port: [1, window] for port in model.inputs})
-                return model
+    def _compile(self, window: int) -> Compiled:
+        options = self._options
+        if not self._static and window != self._passport.context_window:
+            options = {**options, "NUM_STREAMS": "1"}
+        padded_to = window if self._static else None
 
-            identity = {"weights": self._passport.weights_sha256, "window": str(key or "any")}
-            try:
-                compiled = compile_graph(self._core, prepare, identity, self._options)
-            except RuntimeError as error:
-                shape = f" with inputs of (1,{window})" if self._static else ""
-                raise ModelError(f"{self._path} cannot be run{shape}: {_first_line(error)}") from error
-            self._compiled[key] = Compiled(
-                compiled, self._check_output(compiled), self._check_inputs(compiled), key or None, self._pad_id
-            )
-        return self._compiled[key]
+        def prepare() -> openvino.Model:
+            model = self._read()
+            if padded_to:
+                model.reshape({port: [1, padded_to] for port in model.inputs})
+            return model
+
+        identity = {"weights": self._passport.weights_sha256, "window": str(padded_to or "any")}
+        try:
+            compiled = compile_graph(self._core, prepare, identity, options)
+        except RuntimeError as error:
+            shape = f" with inputs of (1,{window})" if self._static else ""
+            raise ModelError(f"{self._path} cannot be run{shape}: {_first_line(error)}") from error
+        inputs, output = self._check_inputs(compiled), self._check_output(compiled)
+        return Compiled(compiled, output, inputs, padded_to, self._pad_id, self.clock)
 
     def _read(self) -> openvino.Model:
         """The graph as it is in the folder, held against its card."""
@@ -146,45 +157,89 @@ class Graph:
         return index
 
 
-class Compiled:
-    """A compiled graph, its requests, and how token ids are laid out for it."""
+class Clock:
+    """Counts the seconds in which at least one inference was under way."""
 
-    def __init__(self, compiled: Any, output: int, dtypes: dict[str, Any], window: int | None, pad_id: int) -> None:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self._since = self._before = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """An inference, by any thread."""
+        with self._lock:
+            if not self._running:
+                self._since = time.perf_counter()
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    self._before += time.perf_counter() - self._since
+
+    @property
+    def seconds(self) -> float:
+        """Seconds until now."""
+        with self._lock:
+            return self._before + (time.perf_counter() - self._since if self._running else 0.0)
+
+
+class Compiled:
+    """A compiled graph, its requests, and how token ids are laid out for it. Threads may share it."""
+
+    def __init__(
+        self, compiled: Any, output: int, dtypes: dict[str, Any], window: int | None, pad_id: int, clock: Clock
+    ) -> None:
         """
         Args:
             window: tokens of each row for a graph of static shapes; None for one of dynamic shapes.
+            clock: told of every inference.
         """
         self._output = output
         self._dtypes = dtypes
         self._window = window
         self._pad_id = pad_id
-        streams = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        self._queue = openvino.AsyncInferQueue(compiled, max(streams, INFERENCES_IN_FLIGHT))
+        self._clock = clock
+        # One more than run at once, so that none of the cores waits while results are pooled.
+        requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
+        self._requests: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(requests):
+            self._requests.put(compiled.create_infer_request())
+        self._threads = ThreadPoolExecutor(requests, thread_name_prefix="inference")
 
     def run(self, ids: Sequence[IntArray], consume: Consumer) -> None:
-        """Run the graph over all texts; ``consume`` may be called from several threads, never twice for a text."""
-        failures: list[BaseException] = []
-        # The queue keeps its callback, and Python finds no cycle that leads through C++: what the callback held after
-        # the run, this object among it, would never be freed.
-        consumers, output = [consume], self._output
+        """Run the graph over all texts; ``consume`` may be called from several threads, never twice for a text.
 
-        def done(request: Any, members: Sequence[int]) -> None:
-            try:
-                consumers[0](request.output_tensors[output].data, members)
-            except BaseException as error:  # an exception may not leave a callback from C++
-                failures.append(error)
-
-        self._queue.set_callback(done)
+        Calls from several threads share the cores; the batches of the one that came first go first.
+        """
+        batches = list(self._batches([len(row) for row in ids]))
+        if len(batches) == 1:
+            self._infer(ids, batches[0], consume)
+            return
+        futures = [self._threads.submit(self._infer, ids, members, consume) for members in batches]
         try:
-            for members in self._batches([len(row) for row in ids]):
-                self._queue.start_async(self._feed([ids[i] for i in members]), members)
-        except RuntimeError as error:
-            raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
+            for future in futures:
+                future.result()
         finally:
-            self._queue.wait_all()
-            consumers.clear()
-        if failures:
-            raise failures[0]
+            for future in futures:
+                future.cancel()
+            wait(futures)
+
+    def _infer(self, ids: Sequence[IntArray], members: Sequence[int], consume: Consumer) -> None:
+        feed = self._feed([ids[i] for i in members])
+        request = self._requests.get()
+        try:
+            try:
+                with self._clock.running():
+                    request.infer(feed, share_inputs=True)
+            except RuntimeError as error:
+                raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
+            consume(request.output_tensors[self._output].data, members)
+        finally:
+            self._requests.put(request)
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         if self._window is None:

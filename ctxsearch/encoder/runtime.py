@@ -7,15 +7,14 @@ Günther et al. 2024, arXiv:2409.04701).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
-from ctxsearch.encoder.graph import Consumer, Graph
+from ctxsearch.encoder.graph import Graph
 from ctxsearch.encoder.lexical import LexicalPart
-from ctxsearch.encoder.tokens import TokenIds, Tokenizer
+from ctxsearch.encoder.tokens import SAFE_SPACE, Tokenizer
 from ctxsearch.passport import ModelFolder, Passport, vocabulary_file
 from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Question
 
@@ -23,11 +22,11 @@ from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Questio
 class Encoder:
     """Embeds contexts and questions with the model of one model folder.
 
-    May be shared between threads; calls take turns.
+    May be shared between threads; calls share the cores.
     """
 
     def __init__(self, model: ModelFolder, *, threads: int | None = None) -> None:
-        """Load and compile the model.
+        """Load the model. It is compiled when it is first used.
 
         Args:
             model: the model folder; its checksums are verified.
@@ -43,7 +42,6 @@ class Encoder:
         self._question_prefix = self.passport.question_prefix
         self._lexical = LexicalPart.load(model, self._tokenizer.size)
         self._graph = Graph(model, self._tokenizer.pad_id, threads=threads)
-        self._turn = threading.Lock()
 
     @property
     def dim(self) -> int:
@@ -55,6 +53,11 @@ class Encoder:
         """Tokens of its own that a context may have: the window less ``[CLS]``, ``[SEP]`` and the prefix."""
         prefix = self._tokenizer.count([self._context_prefix])[0] if self._context_prefix else 0
         return self.passport.context_window - 2 - prefix
+
+    @property
+    def busy_seconds(self) -> float:
+        """Seconds in which at least one batch was in the model, until now."""
+        return self._graph.clock.seconds
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, ``[CLS]`` and ``[SEP]`` not counted."""
@@ -70,29 +73,23 @@ class Encoder:
             Per context its own row and, for a model that gives token states, one for each of its sentences. A sentence
             without a token of its own has the context's embedding.
         """
-        prefix = self._context_prefix
-        tokens = self._tokenizer.encode([prefix + c.text for c in contexts], self.passport.context_window)
+        tokens = self._tokens_of(contexts)
         sentences = self.passport.output == "token_states"
-        boundaries = [
-            ids.first_tokens([s.start - context.start + len(prefix) for s in context.sentences])
-            if sentences
-            else np.empty(0, np.int64)
-            for context, ids in zip(contexts, tokens, strict=True)
-        ]
+        boundaries = [firsts if sentences else firsts[:0] for _, firsts in tokens]
         bounds = np.zeros(len(contexts) + 1, np.int64)
         np.cumsum([1 + len(b) for b in boundaries], out=bounds[1:])
         vectors = np.empty((bounds[-1], self.dim), np.float32)
 
         def pool(states: FloatArray, members: Sequence[int]) -> None:
-            pooled = [self._pool(states[row], len(tokens[i].ids), boundaries[i]) for row, i in enumerate(members)]
+            pooled = [self._pool(states[row], len(tokens[i][0]), boundaries[i]) for row, i in enumerate(members)]
             joined = self._join(
-                np.concatenate(pooled), [tokens[i].ids for i in members], [boundaries[i] for i in members]
+                np.concatenate(pooled), [tokens[i][0] for i in members], [boundaries[i] for i in members]
             )
             first = 0
             for i in members:
                 vectors[bounds[i] : bounds[i + 1]] = joined[first : (first := first + len(boundaries[i]) + 1)]
 
-        self._infer(tokens, self.passport.context_window, pool)
+        self._graph.compiled(self.passport.context_window).run([ids for ids, _ in tokens], pool)
         return Embeddings(vectors, bounds)
 
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
@@ -108,7 +105,7 @@ class Encoder:
             ids = [tokens[i].ids for i in members]
             vectors[list(members)] = self._join(np.concatenate(pooled), ids, [nothing] * len(ids))
 
-        self._infer(tokens, self.passport.question_window, pool)
+        self._graph.compiled(self.passport.question_window).run([t.ids for t in tokens], pool)
         return [Question(question, vectors[i], tokens[i].truncated) for i, question in enumerate(questions)]
 
     def _join(self, rows: FloatArray, ids: Sequence[IntArray], boundaries: Sequence[IntArray]) -> FloatArray:
@@ -117,10 +114,34 @@ class Encoder:
             return rows
         return self._lexical.join(rows, self._lexical.rows(ids, boundaries))
 
-    def _infer(self, tokens: Sequence[TokenIds], window: int, pool: Consumer) -> None:
-        """Run the model over all texts; hand each batch's output and the indices of its texts to ``pool``."""
-        with self._turn:
-            self._graph.compiled(window).run([t.ids for t in tokens], pool)
+    def _tokens_of(self, contexts: Sequence[Context]) -> list[tuple[IntArray, IntArray]]:
+        """The token ids of each context as the model reads it, and the index of each sentence's first token.
+
+        Sentences are tokenized one by one where white space parts them: those of other contexts have the same words.
+        """
+        prefix, window = self._context_prefix, self.passport.context_window
+        (prefix_ids,) = self._tokenizer.ids([prefix])
+        starts = [[sentence.start - context.start for sentence in context.sentences] for context in contexts]
+        parted = [_are_parted(prefix, context.text, cuts) for context, cuts in zip(contexts, starts, strict=True)]
+        spans = [
+            list(pairwise([0, *cuts, len(context.text)])) if apart else []
+            for context, cuts, apart in zip(contexts, starts, parted, strict=True)
+        ]
+        pieces = self._tokenizer.ids(
+            [c.text[a:b] for c, several in zip(contexts, spans, strict=True) for a, b in several]
+        )
+        result, done = [], 0
+        for context, cuts, several in zip(contexts, starts, spans, strict=True):
+            if several:
+                parts = [prefix_ids, *pieces[done : done + len(several)]]
+                done += len(several)
+                ids = self._tokenizer.frame(list(chain.from_iterable(parts)), window)
+                firsts = np.cumsum([len(part) for part in parts], dtype=np.int64)[1:-1] + 1
+                result.append((ids, firsts.clip(max=len(ids) - 1)))
+            else:
+                (tokens,) = self._tokenizer.encode([prefix + context.text], window)
+                result.append((tokens.ids, tokens.first_tokens([start + len(prefix) for start in cuts])))
+        return result
 
     def _pool(self, states: FloatArray, length: int, boundaries: IntArray) -> FloatArray:
         """One text's output to unit rows.
@@ -143,6 +164,14 @@ class Encoder:
         for ordinal, (start, end) in enumerate(pairwise([*boundaries.tolist(), length - 1]), start=1):
             rows[ordinal] = states[start:end].mean(axis=0) if end > start else whole
         return unit_rows(rows)
+
+
+def _are_parted(prefix: str, text: str, starts: Sequence[int]) -> bool:
+    """Whether white space stands before each start but the text's own, so that no word reaches over one."""
+    whole = prefix + text
+    cuts = [start + len(prefix) for start in (0, *starts)]
+    rising = all(one <= other for one, other in pairwise([*cuts, len(whole)]))
+    return rising and all(cut == 0 or whole[cut - 1] in SAFE_SPACE for cut in cuts)
 
 
 def unit_rows(rows: FloatArray) -> FloatArray:
