@@ -16,7 +16,7 @@ import numpy as np
 from ctxsearch import readers
 from ctxsearch.contexts import sentence_spans
 from ctxsearch.encoder import Encoder
-from ctxsearch.encoder.build import build_model
+from ctxsearch.encoder.build import add_lexical_part, build_model
 from ctxsearch.encoder.lexical import LexicalPart, token_weights
 from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.errors import ArgumentError, MissingExtraError, ModelError, SourceError
@@ -43,7 +43,7 @@ EPOCHS = 3
 LEARNING_RATES = {"finetune": 6e-5, "distil": 4e-5}
 CONTEXTS_PER_STEP = 64
 LEXICAL_DIM = 128
-LEXICAL_SHARE = 0.25
+LEXICAL_SHARE = 0.2
 """Of the lexical part in a cosine, where the states count 1: the best of a few on held-out articles
 (benchmarks/QUALITY.md)."""
 
@@ -118,7 +118,7 @@ class Recipe:
     recompute: bool = False
     """Less memory for a third more time."""
     lexical_dim: int = LEXICAL_DIM
-    """Dimensions of the lexical part of its embeddings; 0 for none."""
+    """Dimensions of the lexical part that embeddings of the INT8 model get; 0 for none."""
     seed: int = 1
     command: str = ""
     """How the card says it was made."""
@@ -159,6 +159,8 @@ def train(
         raise MissingExtraError("ctxsearch model train", "train") from error
     if unknown := [step for step in steps if step not in STEPS]:
         raise ArgumentError(f"no step {unknown[0]!r}; there are {', '.join(STEPS)}")
+    if recipe.lexical_dim % 8:
+        raise ArgumentError(f"a lexical part of {recipe.lexical_dim} dimensions; take a multiple of 8, or 0 for none")
     asked = read_questions(recipe.pairs[0])
     for path in recipe.pairs[1:]:
         asked += read_questions(path)
@@ -218,7 +220,6 @@ class _Work:
         if step == "distil" and continues:
             teachers.append(self._teacher(former, ModelFolder.load(former)))
         card = _base_card(base)
-        lexical = self._lexical(base)
         run = Run(
             base,
             self._pairs,
@@ -228,7 +229,6 @@ class _Work:
             windows=card.windows,
             teachers=teachers,
             distil=step == "distil",
-            lexical=lexical,
         )
         listener = self._on_progress
         model = run.train((lambda progress: listener(step, progress)) if listener else None)
@@ -242,7 +242,6 @@ class _Work:
             name=f"{recipe.name}-{FOLDERS[step]}",
             calibration=(),
             precision="float32",
-            lexical=lexical,
         )
         for file in built.path.iterdir():
             shutil.move(file, partial / file.name)
@@ -277,9 +276,11 @@ class _Work:
             calibration=texts,
             calibration_name="calibration.jsonl of ctxsearch",
             precision="int8",
-            lexical=self._lexical(base),
         )
-        self._finish(built, [*before, {"step": "int8", "seconds": time.monotonic() - started}])
+        steps = [*before, {"step": "int8", "seconds": time.monotonic() - started}]
+        self._finish(built, steps)
+        if recipe.lexical_dim:
+            self._finish(add_lexical_part(partial, self._lexical(base)), [*steps, {"step": "lexical"}])
         partial.replace(out)
         return ModelFolder.load(out)
 
@@ -314,10 +315,8 @@ class _Work:
                 said += f"; quantising cost more than {MOST_LOST} points"
         self._on_done(last["step"], said)
 
-    def _lexical(self, base: Path) -> LexicalPart | None:
+    def _lexical(self, base: Path) -> LexicalPart:
         """The lexical part, its weights counted over what is trained on."""
-        if not self._recipe.lexical_dim:
-            return None
         tokenizer = Tokenizer(base / TOKENIZER)
         tokens = [text.ids for text in tokenizer.encode(self._pairs.paragraphs, _base_card(base).windows[0])]
         return LexicalPart(token_weights(tokens, tokenizer.size), self._recipe.lexical_dim, LEXICAL_SHARE)

@@ -224,18 +224,15 @@ def test_a_run_that_was_cut_goes_on_as_if_it_had_not_been(base: Path, tmp_path: 
 
 def test_recomputing_gives_the_same_gradients(base: Path, pairs: QuestionSet, tokenizer: Tokenizer) -> None:
     torch = pytest.importorskip("torch")
-    from ctxsearch.encoder.lexical import LexicalPart, token_weights
     from ctxsearch.training import network
 
     contexts = tokenise(pairs.paragraphs[:12], tokenizer, 384, sentences=True)
     questions = tokenise(pairs.questions[:12], tokenizer, 32, sentences=False)
-    lexical = LexicalPart(token_weights([text.ids for text in contexts], tokenizer.size), 64, 0.25)
     gradients = []
     for recompute in (False, True):
         model = network.load(base).train()
-        embedded = network.embed(model, contexts, cls=False, lexical=lexical, recompute=recompute)
-        asked = network.embed(model, questions, cls=False, lexical=lexical, recompute=recompute).whole
-        assert embedded.whole.shape[1] == asked.shape[1] == model.config.hidden_size + 64
+        embedded = network.embed(model, contexts, cls=False, recompute=recompute)
+        asked = network.embed(model, questions, cls=False, recompute=recompute).whole
         scores = network.similarities(asked, embedded, 0.85)[1]
         nothing = torch.zeros_like(scores, dtype=torch.bool)
         network.contrastive_loss(scores, torch.from_numpy(pairs.gold[:12]), nothing).backward()
@@ -257,11 +254,11 @@ def test_train_makes_a_model_a_step(base: Path, tmp_path: Path) -> None:
     recipe = Recipe(base, (tmp_path / "pairs.jsonl",), tmp_path / "out", "tiny", epochs=1, command="as the test says")
     made = train(recipe, on_done=lambda step, text: said.append(step))
     assert said[0] == "base"
-    assert said[-1] == "int8"
+    assert said[-2:] == ["int8", "lexical"]
     assert made.passport.precision == "int8"
     assert (made.passport.dim, made.passport.lexical_dim) == (made.passport.graph_dim + 128, 128)
     steps = [row["step"] for row in made.card["training"]["steps"]]
-    assert steps == ["base", "finetuned", "distilled", "int8"]
+    assert steps == ["base", "finetuned", "distilled", "int8", "lexical"]
     assert (tmp_path / "out" / "finetuned" / "base" / "model.safetensors").is_file()
     page = (made.path / "README.md").read_text(encoding="utf-8")
     assert "as the test says" in page

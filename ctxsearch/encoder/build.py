@@ -50,7 +50,6 @@ def build_model(
     calibration: Sequence[str],
     calibration_name: str = "",
     precision: str = "int8",
-    lexical: LexicalPart | None = None,
 ) -> ModelFolder:
     """Make a model folder.
 
@@ -61,7 +60,6 @@ def build_model(
         calibration: texts whose activations set the INT8 ranges; none are needed for ``float32``.
         calibration_name: how the card names them.
         precision: ``int8`` or ``float32``.
-        lexical: the lexical part of its embeddings, if they shall have one.
 
     Raises:
         MissingExtraError: the extra [build] is not installed.
@@ -91,12 +89,10 @@ def build_model(
         for legal in LEGAL_FILES:
             if (base / legal).is_file():
                 shutil.copyfile(base / legal, folder / legal)
-        if lexical:
-            np.save(folder / LEXICAL, lexical.stored)
         weights, vocabulary = checksums(folder)
         passport = Passport(
             name=name,
-            dim=int(config["hidden_size"]) + (lexical.dim if lexical else 0),
+            dim=int(config["hidden_size"]),
             context_window=window,
             question_window=min(QUESTION_WINDOW, window),
             pooling="cls" if pools_cls(base) else "mean",
@@ -106,9 +102,6 @@ def build_model(
             lower_case=_lower_cases(tokenizer),
             weights_sha256=weights,
             vocabulary_sha256=vocabulary,
-            lexical_dim=lexical.dim if lexical else 0,
-            lexical_weight=lexical.share if lexical else 0.0,
-            lexical_sha256=sha256_of(folder / LEXICAL) if lexical else "",
         )
         card = {
             **passport.to_dict(),
@@ -123,6 +116,20 @@ def build_model(
         folder.chmod(0o755)
         shutil.copytree(folder, out)
     return ModelFolder.load(out)
+
+
+def add_lexical_part(folder: Path, part: LexicalPart) -> ModelFolder:
+    """Give the embeddings of a model folder a lexical part; the graph stays as it is."""
+    model = ModelFolder.load(folder)
+    np.save(folder / LEXICAL, part.stored)
+    fields = {
+        "dim": model.passport.graph_dim + part.dim,
+        "lexical_dim": part.dim,
+        "lexical_weight": part.share,
+        "lexical_sha256": sha256_of(folder / LEXICAL),
+    }
+    write_card(folder, {**model.card, **fields})
+    return ModelFolder.load(folder)
 
 
 def _save_graph(

@@ -4,8 +4,7 @@ A mean of token states says what a text is about and blurs which words it has. S
 ``lexical.npy``, a weight for each token of the vocabulary, and each embedding gets a second part: the sum over the
 text's different tokens of weight times a fixed vector of random signs, scaled to unit length. By the lemma of Johnson
 and Lindenstrauss the inner product of two such sums is about the weighted count of the tokens they share (random
-indexing: Kanerva, Kristofersson and Holst 2000). Weights are BM25's idf. The model learns what this part leaves out
-(as in CLEAR, Gao et al. 2021, arXiv:2004.13969).
+indexing: Kanerva, Kristofersson and Holst 2000). Weights are BM25's idf.
 """
 
 from __future__ import annotations

@@ -34,11 +34,14 @@ def page(card: Mapping[str, Any]) -> str:
     """The readable page of a card that has ``training``."""
     training = card["training"]
     size = sum(card["bytes"][file] for file in (GRAPH, WEIGHTS)) / 1e6
+    dimensions = f"{card['dim']} dimensions"
+    if card.get("lexical_dim"):
+        dimensions += f" (the last {card['lexical_dim']} say which words a text has)"
     lines = [
         f"# {card['name']}",
         "",
         f"A retriever for questions of at most {card['question_window']} tokens and contexts of at most "
-        f"{card['context_window']}: {card['dim']} dimensions, {card['precision']}, {size:.1f} MB, "
+        f"{card['context_window']}: {dimensions}, {card['precision']}, {size:.1f} MB, "
         f"{training['gops']:.1f} GOps a context. The base is {training['base']}; its licence: {card['licence']}.",
         "",
         "Made by",

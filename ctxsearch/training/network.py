@@ -12,16 +12,11 @@ import transformers
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from ctxsearch.encoder.lexical import LexicalPart
 from ctxsearch.errors import ModelError
-from ctxsearch.records import FloatArray
 from ctxsearch.training.pairs import TokenisedText
 
 TOKENS_PER_PASS = 4096
 """Padded tokens of one forward pass; texts of like length share a pass."""
-
-TEXTS_PER_PART = 256
-"""Texts whose lexical parts are made at once: some 100 MB."""
 
 TEMPERATURE = 0.05
 """Of the softmax over a batch's contexts; what the base was trained with."""
@@ -67,7 +62,6 @@ def embed(
     texts: Sequence[TokenisedText],
     *,
     cls: bool,
-    lexical: LexicalPart | None = None,
     recompute: bool = False,
 ) -> Embedded:
     """Embed texts and their sentences, as `encoder.runtime` pools them; differentiable.
@@ -76,7 +70,6 @@ def embed(
         model: as `load` gives it.
         texts: tokens with sentence boundaries.
         cls: whether the first token stands for the whole text, instead of the mean of all.
-        lexical: the lexical part of the embeddings, if they have one; it is not learnt.
         recompute: keep of each pass only what it gives, and go through it again for its gradients: the memory of one
             pass, whatever the number of texts, for a third more time (as gradient caching: Gao et al. 2021,
             arXiv:2101.06983). The gradients are the same.
@@ -108,21 +101,7 @@ def embed(
     whole = functional.normalize(torch.cat(wholes), dim=1)[back.to(device)]
     own = torch.cat(owners) if owners else torch.empty(0, dtype=torch.int64, device=device)
     each = functional.normalize(torch.cat(sentences), dim=1) if sentences else whole[:0]
-    if lexical is None:
-        return Embedded(whole, each, own)
-    parts = [texts[i : i + TEXTS_PER_PART] for i in range(0, len(texts), TEXTS_PER_PART)]
-    rows = np.concatenate([lexical.rows([t.ids for t in part], [t.boundaries for t in part]) for part in parts])
-    begins = np.concatenate([[0], np.cumsum([1 + len(text.boundaries) for text in texts])])
-    of_sentences = [np.arange(begins[i] + 1, begins[i + 1]) for i in order]  # in the order of the passes, as `each` is
-    return Embedded(
-        _join(whole, lexical, rows[begins[:-1]]), _join(each, lexical, rows[np.concatenate(of_sentences)]), own
-    )
-
-
-def _join(states: Any, lexical: LexicalPart, rows: FloatArray) -> Any:
-    """As `LexicalPart.join`, differentiable in the states."""
-    scale = torch.from_numpy(lexical.scale).to(states.device)
-    return torch.cat([states * scale[0], torch.from_numpy(rows).to(states.device) * scale[1]], dim=1)
+    return Embedded(whole, each, own)
 
 
 def _inputs(texts: Sequence[TokenisedText], device: Any) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctxsearch.encoder.lexical import LexicalPart
 from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.errors import ModelError
 from ctxsearch.fusion import LEXICAL_WEIGHT
@@ -106,7 +105,6 @@ class Run:
         windows: tuple[int, int],
         teachers: Sequence[Teacher] = (),
         distil: bool = False,
-        lexical: LexicalPart | None = None,
     ) -> None:
         """Load the base and the place where an earlier run was cut, if there is one.
 
@@ -119,13 +117,12 @@ class Run:
             windows: most tokens of a context and of a question.
             teachers: say which contexts are not wrong, and, when distilling, what to learn. Their mean counts.
             distil: learn from the teachers' scores as well.
-            lexical: the lexical part of the student's embeddings, if they have one.
 
         Raises:
             ModelError: the base cannot be loaded, or the folder is of another run.
         """
         self._base, self._pairs, self._folder, self._settings = base, pairs, folder, settings
-        self._cls, self._teachers, self._distil, self._lexical = cls, teachers, distil, lexical
+        self._cls, self._teachers, self._distil = cls, teachers, distil
         tokenizer = Tokenizer(base / "tokenizer.json")
         self._contexts = tokenise(pairs.paragraphs, tokenizer, windows[0], sentences=True)
         self._questions = tokenise(pairs.questions, tokenizer, windows[1], sentences=False)
@@ -235,9 +232,7 @@ class Run:
         return float(loss.item())
 
     def _embed(self, texts: Sequence[TokenisedText]) -> network.Embedded:
-        return network.embed(
-            self._model, texts, cls=self._cls, lexical=self._lexical, recompute=self._settings.recompute
-        )
+        return network.embed(self._model, texts, cls=self._cls, recompute=self._settings.recompute)
 
     def _teach(self, batch: batches.Batch) -> FloatArray:
         """The teachers' scores, float32 (questions, contexts): the mean of their dense scores, and BM25."""
@@ -291,7 +286,6 @@ class Run:
             "pairs": self._pairs.digest,
             "teachers": len(self._teachers),
             "distil": self._distil,
-            "lexical": [self._lexical.dim, self._lexical.share] if self._lexical else None,
             "settings": asdict(replace(self._settings)),
         }
         said = json.loads(json.dumps(said))
