@@ -21,6 +21,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from ctxsearch.encoder import Encoder
+from ctxsearch.encoder.runtime import unit_rows
 from ctxsearch.passport import find_model
 from ctxsearch.records import Context
 
@@ -53,8 +54,10 @@ def main() -> None:
     texts = texts[:: max(1, len(texts) // TEXTS)][:TEXTS]
     expected = reference(base, texts)
     for name in rest[1:]:
-        embedded = Encoder(find_model(name)).embed_contexts([Context(0, len(text), text, 0) for text in texts])
-        cosines = (embedded.vectors[embedded.bounds[:-1]] * expected).sum(axis=1)
+        model = find_model(name)
+        embedded = Encoder(model).embed_contexts([Context(0, len(text), text, 0) for text in texts])
+        states = unit_rows(embedded.vectors[embedded.bounds[:-1], : model.passport.graph_dim])
+        cosines = (states * expected).sum(axis=1)
         print(f"{name}: {len(texts)} texts, cosine {cosines.mean():.6f} mean, {cosines.min():.6f} least")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -47,6 +48,7 @@ class Terminal:
         )
         os.close(slave)
         self.sent = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def __enter__(self) -> Terminal:
         return self
@@ -104,7 +106,7 @@ class Terminal:
             return False
         if b"\x1b[6n" in data:  # where is the cursor?
             os.write(self._master, b"\x1b[1;1R")
-        self.sent += data.decode("utf-8", "replace")
+        self.sent += self._decoder.decode(data)  # a character may come in two parts
         return bool(data)
 
     @staticmethod

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,13 +86,13 @@ def test_an_ingest_that_embeds_nothing_has_no_busy_encoder(index: ctxsearch.Inde
 def test_the_time_that_the_vector_index_takes_is_in_the_report(
     index: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ctxsearch.store.following import Follower
+    from ctxsearch.store.publishing import Publisher
 
-    publish = Follower.publish
+    publish = Publisher.publish
 
-    def late(self: Follower, *args: object) -> None:
+    def late(self: Publisher, *args: Any, **options: Any) -> None:
         time.sleep(0.3)
-        publish(self, *args)  # type: ignore[arg-type]
+        publish(self, *args, **options)
 
-    monkeypatch.setattr(Follower, "publish", late)
+    monkeypatch.setattr(Publisher, "publish", late)
     assert index.add(documents(1)).seconds >= 0.3

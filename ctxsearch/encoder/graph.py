@@ -52,7 +52,7 @@ class Graph:
     """The IR of a model folder. Not to be shared between threads that do not take turns."""
 
     def __init__(self, model: ModelFolder, pad_id: int, *, threads: int | None = None) -> None:
-        """Read the graph and hold it against its card.
+        """Read a graph of static shapes and hold it against its card; others when they are compiled.
 
         Raises:
             ModelError: it cannot be read, or is not what the card says.
@@ -81,7 +81,7 @@ class Graph:
         """The graph, ready for texts of at most ``window`` tokens: the context window or the question window.
 
         Raises:
-            ModelError: OpenVINO cannot run it.
+            ModelError: it is not what the card says, or OpenVINO cannot run it.
         """
         with self._turn:
             if window not in self._compiled:

@@ -33,7 +33,8 @@ class Encoder:
             threads: CPU threads of the inference; None for as many as there are cores.
 
         Raises:
-            ModelError: the folder is damaged or the graph is not what its card says.
+            ModelError: the folder is damaged. A graph that is not what its card says is noticed now or, if its shapes
+                are dynamic, when it is first used: what was compiled before is not read again.
         """
         model.verify()
         self.passport: Passport = model.passport
