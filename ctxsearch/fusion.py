@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-LEXICAL_WEIGHT = 0.01
+LEXICAL_WEIGHT = 0.006
 """How much of a cosine similarity a point of BM25 is worth."""
 
 COVERAGE_WEIGHT = 0.3

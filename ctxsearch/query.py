@@ -216,12 +216,13 @@ def rank(
     depth = max(HYBRID_DEPTH, k)
     lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, depth, where)}
     snapshot.ready_vectors()
-    embedding = embedded().embedding
+    asked = embedded()
+    embedding = asked.embedding
     cosines = {c.context_id: c.dense or 0.0 for c in snapshot.search_dense(embedding, depth, SENTENCE_WEIGHT, where)}
     others = [context_id for context_id in lexical if context_id not in cosines]
     cosines |= {c.context_id: c.dense or 0.0 for c in snapshot.score_dense(embedding, others, SENTENCE_WEIGHT)}
     first = [context_id for context_id, _ in fusion.blend(cosines, lexical)[: max(RERANKED, k)]]
-    products = snapshot.products(embedding, first)
+    products = snapshot.products(asked.states, first)
     covered = sentence_coverage(question, snapshot.sentence_words(first))
     joint = {
         context_id: fusion.joint(

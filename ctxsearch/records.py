@@ -158,6 +158,9 @@ class Question:
 
     text: str
     embedding: FloatArray
+    states: FloatArray
+    """The same without its lexical part, of shape (dim,): inner products with embeddings are the cosines of their token
+    states. Hybrid search counts words by itself, and exactly."""
     truncated: bool
 
 

@@ -69,7 +69,7 @@ class HashEncoder:
         return Embeddings(np.concatenate(rows), np.cumsum([0, *map(len, rows)]).astype(np.int64))
 
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
-        return [Question(text, self.vector(text), False) for text in questions]
+        return [Question(text, self.vector(text), self.vector(text), False) for text in questions]
 
 
 def install() -> None:

@@ -82,7 +82,7 @@ def test_an_encoder_that_is_let_go_gives_its_memory_back() -> None:
 
 
 def test_windows_are_those_of_the_passport(encoder: Encoder) -> None:
-    assert (encoder.dim, encoder.context_budget, encoder.passport.question_window) == (384, 382, 32)
+    assert (encoder.dim, encoder.context_budget, encoder.passport.question_window) == (512, 382, 32)
 
 
 def test_rows_are_unit_length(encoder: Encoder) -> None:
@@ -90,7 +90,7 @@ def test_rows_are_unit_length(encoder: Encoder) -> None:
     assert rows.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=0, atol=1e-5)
     for question in encoder.embed_questions(["", "a", "what is a fox " * 30]):
-        assert question.embedding.shape == (384,)
+        assert question.embedding.shape == (512,)
         assert np.linalg.norm(question.embedding) == pytest.approx(1.0, abs=1e-5)
 
 
@@ -100,7 +100,7 @@ def test_context_has_a_row_and_one_for_each_sentence(encoder: Encoder) -> None:
     assert len(embeddings) == len(TEXTS)
     assert [len(embeddings[i]) for i in range(len(TEXTS))] == [1 + len(context.sentences) for context in contexts]
     assert np.diff(embeddings.bounds).tolist() == [3, 2, 41, 4, 21, 2]
-    assert embeddings.vectors.shape == (73, 384)
+    assert embeddings.vectors.shape == (73, 512)
 
 
 def test_embedding_does_not_depend_on_its_batch(encoder: Encoder) -> None:
@@ -147,7 +147,7 @@ def test_calls_from_two_threads_share_the_model_and_their_time_is_counted_once(e
 
 def test_nothing_gives_arrays_without_rows(encoder: Encoder) -> None:
     embeddings = encoder.embed_contexts([])
-    assert embeddings.vectors.shape == (0, 384)
+    assert embeddings.vectors.shape == (0, 512)
     assert embeddings.vectors.dtype == np.float32
     assert embeddings.bounds.tolist() == [0]
     assert len(embeddings) == 0
@@ -178,7 +178,7 @@ def test_question_of_32_tokens_fits_and_of_33_is_cut(encoder: Encoder) -> None:
 def test_context_of_the_whole_window_is_embedded(encoder: Encoder) -> None:
     (context,) = split(Document("fox " * 382, "s"), encoder.count_tokens, 382)
     assert context.tokens == 382
-    assert encoder.embed_contexts([context]).vectors.shape == (1 + len(context.sentences), 384)
+    assert encoder.embed_contexts([context]).vectors.shape == (1 + len(context.sentences), 512)
 
 
 def test_context_longer_than_the_window_is_embedded_up_to_it(encoder: Encoder) -> None:
@@ -306,7 +306,7 @@ def test_card_of_no_use_is_a_model_error_that_names_it(model_copy: Path, card: s
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [('"dim": 384', '"dim": "384"'), ('"context_window": 384', '"context_window": null')]
+    ("old", "new"), [('"dim": 512', '"dim": "512"'), ('"context_window": 384', '"context_window": null')]
 )
 def test_card_with_values_of_another_type_is_a_model_error(model_copy: Path, old: str, new: str) -> None:
     card = model_copy / "model.json"

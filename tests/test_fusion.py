@@ -12,7 +12,7 @@ scores = st.dictionaries(st.integers(0, 30), st.floats(-1, 1), max_size=12)
 
 
 def test_weights_are_those_that_were_chosen() -> None:
-    assert (LEXICAL_WEIGHT, COVERAGE_WEIGHT, RRF_K) == (0.01, 0.3, 10)
+    assert (LEXICAL_WEIGHT, COVERAGE_WEIGHT, RRF_K) == (0.006, 0.3, 10)
 
 
 def test_blend_adds_weighted_scores() -> None:

@@ -112,6 +112,14 @@ class LexicalPart:
         joined[alone, : states.shape[1]] = states[alone]
         return joined
 
+    def states_of(self, rows: FloatArray) -> FloatArray:
+        """Rows whose inner products with joined ones are the cosines of the token states: `join` taken apart again."""
+        states = np.zeros_like(rows)
+        own = rows[:, : -self.dim]
+        norms = np.maximum(np.linalg.norm(own, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        states[:, : -self.dim] = own / (norms * self.scale[0])
+        return states
+
 
 def token_weights(texts: Sequence[IntArray], vocabulary: int) -> NDArray[np.float16]:
     """BM25's idf of each token over texts: ``log(1 + (N - n + 0.5) / (n + 0.5))`` (Robertson and Zaragoza 2009).

@@ -107,7 +107,8 @@ class Encoder:
             vectors[list(members)] = self._join(np.concatenate(pooled), ids, [nothing] * len(ids))
 
         self._graph.compiled(self.passport.question_window).run([t.ids for t in tokens], pool)
-        return [Question(question, vectors[i], tokens[i].truncated) for i, question in enumerate(questions)]
+        states = self._lexical.states_of(vectors) if self._lexical else vectors
+        return [Question(question, vectors[i], states[i], tokens[i].truncated) for i, question in enumerate(questions)]
 
     def _join(self, rows: FloatArray, ids: Sequence[IntArray], boundaries: Sequence[IntArray]) -> FloatArray:
         """Put the lexical part beside pooled rows, for a model that has one."""
