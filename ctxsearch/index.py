@@ -311,6 +311,7 @@ class Index:
                     where=where,
                     min_score=min_score,
                     calibration=_calibration(model, mode),
+                    aside=self._encoder is None,  # a model that is loaded is quicker than a thread
                 )
             except _SpaceChangedError:
                 continue  # another model took over between the question's embedding and the search

@@ -51,19 +51,21 @@ def answer(
     where: Mapping[str, Any] | None = None,
     min_score: float | None = None,
     calibration: Calibration | None = None,
+    aside: bool = False,
 ) -> list[Answer]:
     """Answer questions, each on the newest generation.
 
     Args:
         store: what is searched.
-        embedder: finds the model and gives what embeds questions with it; not called in lexical mode. What it gives
-            runs in a thread of its own, and may load the model there, while words are searched for.
+        embedder: finds the model and gives what embeds questions with it; not called in lexical mode.
         questions: plain text; no character in them is an operator.
         k: most hits of an answer.
         mode: ``dense`` by meaning, ``lexical`` by words, ``hybrid`` by both.
         where: only documents with these metadata.
         min_score: leaves out hits below this probability.
         calibration: of the mode, makes scores probabilities; without one they only rank.
+        aside: questions are embedded in a thread of their own, where the model may be loaded while words are searched
+            for.
 
     Raises:
         ArgumentError: a question without a word, ``k`` below 1, ``min_score`` not from 0 to 1 or without a calibration,
@@ -88,28 +90,30 @@ def answer(
             )
     # Half a surrogate pair (bytes of a command line that are not UTF-8) is no text that a model or SQLite takes.
     questions = [question.encode("utf-8", "replace").decode() for question in questions]
-    embeddings = _Embeddings(embedder(), questions) if mode != "lexical" else None
+    embeddings = _Embeddings(embedder(), questions, aside=aside) if mode != "lexical" else None
     try:
         return [
             _answer(store, question, place, embeddings, k, mode, where, min_score, calibration)
             for place, question in enumerate(questions)
         ]
     finally:
-        if embeddings:
+        if embeddings and aside:
             embeddings.wait()
 
 
 class _Embeddings:
-    """The embeddings of questions, under way in another thread."""
+    """The embeddings of questions: under way in another thread, or made when they are asked for."""
 
-    def __init__(self, embed: Embed, questions: Sequence[str]) -> None:
+    def __init__(self, embed: Embed, questions: Sequence[str], *, aside: bool) -> None:
         self._embed = embed
         self._questions = questions
         self._embedded: list[Question] = []
         self._error: BaseException | None = None
         self._waited = 0.0
-        self._thread = threading.Thread(target=self._run, name="embedding")
-        self._thread.start()
+        self._thread = threading.Thread(target=self._run, name="embedding") if aside else None
+        self._done = False
+        if self._thread:
+            self._thread.start()
 
     def __getitem__(self, place: int) -> Question:
         self.wait()
@@ -118,9 +122,15 @@ class _Embeddings:
         return self._embedded[place]
 
     def wait(self) -> None:
-        """Wait until the thread is done, well or not."""
+        """Wait until they are made, well or not."""
+        if self._done:
+            return
         started = time.perf_counter()
-        self._thread.join()
+        if self._thread:
+            self._thread.join()
+        else:
+            self._run()
+        self._done = True
         self._waited += time.perf_counter() - started
 
     def _run(self) -> None:

@@ -225,7 +225,7 @@ def test_models_are_listed_and_shown() -> None:
     listed = json.loads(run("model", "list", "--json").stdout)["models"]
     assert "ctxsearch-l6-int8" in [model["name"] for model in listed]
     shown = json.loads(run("model", "show", "ctxsearch-l6-int8", "--json").stdout)
-    assert (shown["dim"], shown["context_window"], shown["question_window"]) == (384, 384, 32)
+    assert (shown["dim"], shown["context_window"], shown["question_window"]) == (512, 384, 32)
     assert shown["licence"] == "Apache-2.0"
 
 

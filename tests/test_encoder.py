@@ -199,7 +199,12 @@ def test_special_tokens_spelled_in_text_are_text(text: str) -> None:
     assert tokenizer.count([text]) == [len(inner)]
 
 
-@given(texts=st.lists(st.text(st.one_of(st.characters(max_codepoint=127), st.characters()), max_size=40), max_size=4))
+@given(
+    texts=st.lists(
+        st.text(st.one_of(st.characters(max_codepoint=127), st.characters(exclude_categories=["Cs"])), max_size=40),
+        max_size=4,
+    )
+)
 @example(texts=["Don't stop (ever)!", "a\x07b c\x0cd\x7f", "x" * 101, "é 漢 fox", "##ing [SEP] _a_", "1,000.5\tA\r\nB"])
 def test_words_that_were_remembered_are_those_of_the_tokenizer(texts: list[str]) -> None:
     expected = [encoding.ids for encoding in TOKENIZER_ALONE.encode_batch(texts, add_special_tokens=False)]

@@ -8,6 +8,7 @@ Günther et al. 2024, arXiv:2409.04701).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
 
 import numpy as np
@@ -36,13 +37,17 @@ class Encoder:
             ModelError: the folder is damaged. A graph that is not what its card says is noticed now or, if its shapes
                 are dynamic, when it is first used: what was compiled before is not read again.
         """
-        model.verify()
         self.passport: Passport = model.passport
-        self._tokenizer = Tokenizer(vocabulary_file(model.path), lower_case=self.passport.lower_case)
         self._context_prefix = self.passport.context_prefix
         self._question_prefix = self.passport.question_prefix
-        self._lexical = LexicalPart.load(model, self._tokenizer.size)
-        self._graph = Graph(model, self._tokenizer.pad_id, threads=threads)
+        with ThreadPoolExecutor(1, thread_name_prefix="checksums") as aside:
+            verified = aside.submit(model.verify)
+            try:
+                self._tokenizer = Tokenizer(vocabulary_file(model.path), lower_case=self.passport.lower_case)
+                self._lexical = LexicalPart.load(model, self._tokenizer.size)
+                self._graph = Graph(model, self._tokenizer.pad_id, threads=threads)
+            finally:
+                verified.result()  # damage is said first, whatever else it led to
 
     @property
     def dim(self) -> int:

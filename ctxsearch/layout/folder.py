@@ -165,6 +165,14 @@ class IndexFolder:
         except OSError as error:
             raise StoreError(f"{self.pointer} cannot be read: {error.strerror}") from error
 
+    def pointer_file(self) -> tuple[int, ...] | None:
+        """What tells whether the pointer's file is still the same one; None if there is none."""
+        try:
+            found = self.pointer.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
     def write_pointer(self, pointer: Pointer) -> None:
         """Replace the pointer, atomically.
 

@@ -66,6 +66,7 @@ class LocalStore:
         self._catalog: Catalog | None = None
         self._follower: Follower
         self._pointer = Pointer("", 0)
+        self._pointer_file: tuple[int, ...] | None = None
         self._move_over()
 
     @classmethod
@@ -144,8 +145,13 @@ class LocalStore:
         if self._catalog is not None and self._snapshots:
             return self._catalog
         for _ in range(MOVES):
+            # A file that takes the place of another has other times, and another number: so it need not be read again.
+            file = self.folder.pointer_file()
+            if self._catalog is not None and not self._catalog.unchanging and file and file == self._pointer_file:
+                return self._catalog
             pointer = self.folder.read_pointer()
             if self._catalog is not None and pointer == self._pointer and not self._catalog.unchanging:
+                self._pointer_file = file
                 return self._catalog
             try:
                 catalog = beside.open_catalog(self.folder, pointer, pointer.catalog, read_only=True)
@@ -310,7 +316,7 @@ class LocalSnapshot:
         return self.vectors().kind(self._recall)
 
     def ready_vectors(self) -> None:
-        self.vectors()
+        self.vectors().ready()
 
     def vectors(self) -> VectorIndex:
         """The vector index of this generation."""

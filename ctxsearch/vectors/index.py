@@ -110,11 +110,15 @@ class _Part:
             self._selection = chosen, Selection.of(chosen, self.segment.counts)
         return self._selection[1]
 
-    def scan(self, vector: FloatArray, depth: int, chosen: Selection | None) -> tuple[IntArray, FloatArray]:
-        if self.segment.bytes > SCANNED_BYTES:
-            return scan_blocks(self.segment.rows, vector, depth, chosen)
-        if self._scan is None:
+    def ready(self) -> None:
+        """Make ready what `scan` needs."""
+        if self._scan is None and self.segment.bytes <= SCANNED_BYTES:
             self._scan = Scan(self.segment.rows)
+
+    def scan(self, vector: FloatArray, depth: int, chosen: Selection | None) -> tuple[IntArray, FloatArray]:
+        self.ready()
+        if self._scan is None:
+            return scan_blocks(self.segment.rows, vector, depth, chosen)
         return self._scan.search(vector, depth, chosen)
 
 
@@ -154,6 +158,13 @@ class VectorIndex:
             part.checked = True
         self._parts.append(part)
         self.last = int(segment.context_ids[-1])
+
+    def ready(self) -> None:
+        """Import FAISS and make ready what a search needs, ahead of the first one."""
+        import faiss  # noqa: F401
+
+        for part in self._parts:
+            part.ready()
 
     def __len__(self) -> int:
         """Rows."""
