@@ -178,12 +178,11 @@ class Index:
         from ctxsearch.ingest import ingest_paths
 
         self._require_writable()
-        several = [paths] if isinstance(paths, str | os.PathLike) else paths
         return ingest_paths(
             self._store,
             self._get_encoder,
             str(self.path),
-            [os.fspath(path) for path in several],
+            _paths(paths),
             glob=glob,
             ignore=ignore,
             metadata=metadata,
@@ -218,12 +217,11 @@ class Index:
         from ctxsearch.watch import watch
 
         self._require_writable()
-        several = [paths] if isinstance(paths, str | os.PathLike) else paths
         return watch(
             self._store,
             self._get_encoder,
             str(self.path),
-            [os.fspath(path) for path in several],
+            _paths(paths),
             stop=stop,
             glob=glob,
             ignore=ignore,
@@ -550,6 +548,10 @@ class Index:
 
                 self._encoder = Encoder(model)
             return self._encoder
+
+
+def _paths(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str]:
+    return [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
 
 
 def _calibration(model: ModelFolder | CtxsearchError, mode: Mode) -> Calibration | None:

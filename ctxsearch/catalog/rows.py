@@ -93,7 +93,7 @@ class Rows(Metadata):
                 "source": document.source,
                 "origin": document.origin,
                 "title": document.title,
-                "metadata": json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True),
+                "metadata": _metadata_text(document.metadata),
                 "content_hash": content_hash,
                 "characters": len(document.text),
                 "headings": _headings_text(document.headings),
@@ -158,7 +158,7 @@ class Rows(Metadata):
                 "source": document.source,
                 "origin": document.origin,
                 "title": document.title,
-                "metadata": json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True),
+                "metadata": _metadata_text(document.metadata),
                 "content_hash": document.content_hash,
                 "characters": sum(len(context.text) for context in document.contexts),
                 "headings": None if document.headings is None else _headings_text(document.headings),
@@ -188,7 +188,7 @@ class Rows(Metadata):
                 "source": document.source,
                 "origin": document.origin,
                 "title": document.title,
-                "metadata": json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True),
+                "metadata": _metadata_text(document.metadata),
                 "content_hash": content_hash,
                 "characters": characters,
                 "headings": headings,
@@ -572,6 +572,10 @@ def _known(row: Sequence[Any]) -> KnownDocument:
 
 def _vector_checksum(context_id: int, data: bytes) -> int:
     return zlib.crc32(data, context_id & 0xFFFFFFFF)
+
+
+def _metadata_text(metadata: Mapping[str, Any]) -> str:
+    return json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True)
 
 
 def _headings_text(headings: Sequence[Heading]) -> str:

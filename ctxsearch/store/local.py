@@ -34,9 +34,6 @@ MOVES = 100
 """Times that a reader tries to open the current catalog while others take its place."""
 
 
-CONDITIONS_KEPT = 8
-"""Conditions whose contexts are remembered, of one generation each."""
-
 RECALL = 0.99
 """Share of the ten best contexts that dense search finds at least, on average, in an index of any size."""
 
@@ -58,7 +55,6 @@ class LocalStore:
         self.folder = folder
         self.lock_timeout = lock_timeout
         self.recall = recall
-        self._kept: dict[tuple[str, int, str], IntArray] = {}
         self._turn = threading.RLock()
         self._writing = threading.Lock()
         self._snapshots = 0
@@ -134,7 +130,7 @@ class LocalStore:
             self._snapshots += 1
             try:
                 with catalog.snapshot() as generation:
-                    yield LocalSnapshot(catalog, self._passport, self._follower, generation, self.recall, self._kept)
+                    yield LocalSnapshot(catalog, self._passport, self._follower, generation, self.recall)
             finally:
                 self._snapshots -= 1
 
@@ -248,11 +244,9 @@ class LocalSnapshot:
         follower: Follower,
         generation: int,
         recall: float,
-        kept: dict[tuple[str, int, str], IntArray],
     ) -> None:
         self.generation = generation
         self._recall = recall
-        self._kept = kept
         self.passport = passport
         self._follower = follower
         self._catalog = catalog
@@ -285,7 +279,7 @@ class LocalSnapshot:
     def search_dense(
         self, embedding: FloatArray, k: int, sentence_weight: float, where: Mapping[str, Any] | None = None
     ) -> list[Candidate]:
-        allowed = self._matching(where) if where else None
+        allowed = self._catalog.matching_contexts(where) if where else None
         found = self.vectors().search(embedding, k, sentence_weight, allowed, self._recall)
         return [Candidate(item.context_id, dense=item.score, sentence=item.sentence) for item in found]
 
@@ -299,15 +293,6 @@ class LocalSnapshot:
     def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:
         found = self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)
         return [Candidate(context_id, lexical=score) for context_id, score in found]
-
-    def _matching(self, where: Mapping[str, Any]) -> IntArray:
-        """Ids of the contexts that fit; kept for the next query, which often asks for the same ones."""
-        key = (self._catalog.path.name, self.generation, repr(where))
-        if key not in self._kept:
-            while len(self._kept) >= CONDITIONS_KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = self._catalog.matching_contexts(where)
-        return self._kept[key]
 
     def contexts_with_vectors(self) -> int:
         return self.vectors().contexts()
