@@ -2,7 +2,9 @@
 
     connection.py   opening, transactions, facts, errors of SQLite as errors of ours
     schema.py       the tables, and making an empty catalog
-    rows.py         documents and what belongs to them, row by row, each with its checksum
+    vectors.py      vectors, and what changed since a generation
+    rows.py         documents and what belongs to them, read row by row, each held against its checksum
+    writing.py      the same, written
     sentences.py    the words of sentences, for ranking
     searching.py    finding contexts by words, documents by metadata
     failures.py     sources that could not be read
@@ -17,10 +19,11 @@ takes the index from one generation to the next; what happens inside one `Catalo
 """
 
 from ctxsearch.catalog.care import Care
-from ctxsearch.catalog.rows import StoredContext, StoredVectors
+from ctxsearch.catalog.rows import StoredContext
 from ctxsearch.catalog.schema import make
 from ctxsearch.catalog.searching import Searching, words_of
 from ctxsearch.catalog.sentences import Sentences
+from ctxsearch.catalog.vectors import StoredVectors
 
 
 class Catalog(Care, Sentences, Searching):

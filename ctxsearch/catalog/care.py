@@ -12,8 +12,8 @@ from typing import Any
 
 from ctxsearch.catalog.connection import APPLICATION_ID, translating
 from ctxsearch.catalog.failures import Failures
-from ctxsearch.catalog.rows import Rows
 from ctxsearch.catalog.schema import FULL_TEXT_TOKENIZER
+from ctxsearch.catalog.writing import Writing
 from ctxsearch.errors import DamagedIndexError, StoreError
 from ctxsearch.layout import FORMAT_VERSION, check_seal
 from ctxsearch.records import FailedSource, WholeDocument
@@ -39,7 +39,7 @@ class _Troubles:
     met: bool = False
 
 
-class Care(Rows, Failures):
+class Care(Writing, Failures):
     """Checks and copies."""
 
     def check(self, dim: int) -> Iterator[str]:

@@ -17,7 +17,7 @@ from ctxsearch.errors import StoreError
 from ctxsearch.evidence import SentenceWords
 from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
 from ctxsearch.passport import Passport
-from ctxsearch.records import Candidate, Context, Document, FailedSource, FloatArray, IntArray, WholeDocument
+from ctxsearch.records import Candidate, Context, Document, FailedSource, FloatArray, WholeDocument
 from ctxsearch.store import beside
 from ctxsearch.store.following import Follower
 from ctxsearch.store.publishing import Publisher

@@ -110,7 +110,7 @@ def test_a_clock_that_goes_backwards(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """Nothing but what is shown of a document depends on the clock."""
     from datetime import UTC, datetime
 
-    import ctxsearch.catalog.rows as rows
+    import ctxsearch.catalog.writing as writing
 
     class Yesterday(datetime):
         @classmethod
@@ -123,7 +123,7 @@ def test_a_clock_that_goes_backwards(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ctxsearch.open(tmp_path / "i", read_only=True) as reader,
     ):
         index.add([ctxsearch.Document("An otter.", source="a")])
-        monkeypatch.setattr(rows, "datetime", Yesterday)
+        monkeypatch.setattr(writing, "datetime", Yesterday)
         index.add([ctxsearch.Document("A heron.", source="b"), ctxsearch.Document("A toad.", source="a")])
         for path in index.path.iterdir():
             os.utime(path, (0, 0))

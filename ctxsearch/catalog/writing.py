@@ -1,0 +1,235 @@
+"""Documents and what belongs to them, written between `begin` and `commit`; each row with its checksum."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ctxsearch.catalog.connection import translating
+from ctxsearch.catalog.rows import CONTEXT, DOCUMENT, Rows
+from ctxsearch.catalog.schema import HEADING_SEPARATOR, STORED, checksum
+from ctxsearch.catalog.vectors import vector_checksum
+from ctxsearch.records import Context, Document, FloatArray, Heading, WholeContext, WholeDocument
+
+
+class Writing(Rows):
+    """Changes to documents, contexts and ids."""
+
+    @translating
+    def put_document(self, document: Document, content_hash: str, generation: int) -> int:
+        """Add a document without its contexts, or replace one of the same key; returns its id."""
+        found = self._db.execute("SELECT id FROM documents WHERE key = ?", [document.key]).fetchone()
+        if found is not None:
+            self._remove_contexts(int(found[0]), generation)
+        return self._put_document_row(
+            {
+                "id": int(found[0]) if found else self._next_id("documents"),
+                "key": document.key,
+                "source": document.source,
+                "origin": document.origin,
+                "title": document.title,
+                "metadata": _metadata_text(document.metadata),
+                "content_hash": content_hash,
+                "characters": len(document.text),
+                "headings": _headings_text(document.headings),
+                "ingested_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
+            generation,
+        )
+
+    @translating
+    def put_contexts(
+        self,
+        document_id: int,
+        title: str,
+        contexts: Sequence[Context],
+        vectors: Sequence[FloatArray],
+        generation: int,
+    ) -> None:
+        """Add contexts of a document, with their vectors.
+
+        Args:
+            vectors: for each context its rows, float32 of shape (1 + sentences, dim).
+        """
+        first = self._next_id("contexts")
+        self._put_context_rows(
+            document_id,
+            title,
+            [
+                WholeContext(
+                    context_id=first + i,
+                    start=context.start,
+                    end=context.end,
+                    page=context.page,
+                    tokens=context.tokens,
+                    headings=context.headings,
+                    text=context.text,
+                    sentences=context.sentences,
+                    rows=rows.astype(STORED),
+                )
+                for i, (context, rows) in enumerate(zip(contexts, vectors, strict=True))
+            ],
+            generation,
+        )
+
+    @translating
+    def put_whole(
+        self, document: WholeDocument, generation: int, *, keep_id: bool = True, keep_context_ids: bool = True
+    ) -> int:
+        """Add a document as it was in another catalog, or replace one of the same key; returns its id.
+
+        Args:
+            keep_id: give the document the id that it had; no other may have it.
+            keep_context_ids: and its contexts theirs.
+        """
+        found = self._db.execute("SELECT id FROM documents WHERE key = ?", [document.key]).fetchone()
+        if found is not None:
+            self._remove_contexts(int(found[0]), generation)
+        document_id = int(found[0]) if found else document.document_id if keep_id else self._next_id("documents")
+        self._put_document_row(
+            {
+                "id": document_id,
+                "key": document.key,
+                "source": document.source,
+                "origin": document.origin,
+                "title": document.title,
+                "metadata": _metadata_text(document.metadata),
+                "content_hash": document.content_hash,
+                "characters": sum(len(context.text) for context in document.contexts),
+                "headings": None if document.headings is None else _headings_text(document.headings),
+                "ingested_at": document.ingested_at,
+            },
+            generation,
+        )
+        contexts: Iterable[WholeContext] = document.contexts
+        if not keep_context_ids:
+            first = self._next_id("contexts")
+            contexts = [replace(context, context_id=first + i) for i, context in enumerate(document.contexts)]
+        self._put_context_rows(document_id, document.title, contexts, generation)
+        return document_id
+
+    @translating
+    def put_facts(self, document_id: int, document: Document, content_hash: str, generation: int) -> None:
+        """Give a document another name, title or metadata; its text, headings and pages are what they were."""
+        title, headings, characters = self._db.execute(
+            "SELECT title, headings, characters FROM documents WHERE id = ?", [document_id]
+        ).fetchone()
+        if title != document.title:
+            self._put_title(document_id, document.title)
+        self._put_document_row(
+            {
+                "id": document_id,
+                "key": document.key,
+                "source": document.source,
+                "origin": document.origin,
+                "title": document.title,
+                "metadata": _metadata_text(document.metadata),
+                "content_hash": content_hash,
+                "characters": characters,
+                "headings": headings,
+                "ingested_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
+            generation,
+        )
+
+    def _put_title(self, document_id: int, title: str) -> None:
+        """Write the title anew that contexts have for full text search."""
+        query = f"SELECT {', '.join(CONTEXT)}, checksum FROM contexts WHERE document_id = ?"
+        rows = self._db.execute(query, [document_id]).fetchall()
+        spans = self._spans([row[0] for row in rows])
+        at = CONTEXT.index("title")
+        for *row, expected in rows:
+            sentences = tuple(spans.get(row[0], ()))
+            if expected != checksum(*row, sentences):
+                raise self._damaged("context", row[0])
+            row[at] = title
+            self._db.execute(
+                "UPDATE contexts SET title = ?, checksum = ? WHERE id = ?", [title, checksum(*row, sentences), row[0]]
+            )
+
+    @translating
+    def delete_document(self, document_id: int, generation: int) -> None:
+        """Remove a document and all that belongs to it."""
+        self._remove_contexts(document_id, generation)
+        self._drop_values(document_id)
+        self._db.execute("DELETE FROM documents WHERE id = ?", [document_id])
+
+    @translating
+    def forget_removed(self, generation: int) -> None:
+        """Drop the notes about contexts removed up to a generation that no reader needs to follow from."""
+        self._db.execute("DELETE FROM removed WHERE generation <= ?", [generation])
+
+    @translating
+    def sequences(self) -> dict[str, int]:
+        """The highest ids ever given, by table."""
+        return {row[0]: int(row[1]) for row in self._db.execute("SELECT name, seq FROM sqlite_sequence")}
+
+    @translating
+    def raise_sequences(self, sequences: Mapping[str, int]) -> None:
+        """Give no id again that was given in another catalog of this index."""
+        own = self.sequences()
+        for table, seq in sequences.items():
+            if table not in own:
+                self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, seq])
+            elif seq > own[table]:
+                self._db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", [seq, table])
+
+    def _put_document_row(self, row: dict[str, Any], generation: int) -> int:
+        self._drop_values(row["id"])
+        self._put_values(row["id"], row)
+        row = {**row, "generation": generation, "checksum": checksum(*(row[name] for name in DOCUMENT))}
+        names = ", ".join(row)
+        updates = ", ".join(f"{name} = excluded.{name}" for name in row if name != "id")
+        self._db.execute(
+            f"INSERT INTO documents ({names}) VALUES ({','.join('?' * len(row))}) "
+            f"ON CONFLICT (id) DO UPDATE SET {updates}",
+            list(row.values()),
+        )
+        return int(row["id"])
+
+    def _put_context_rows(
+        self, document_id: int, title: str, contexts: Iterable[WholeContext], generation: int
+    ) -> None:
+        several = list(contexts)
+        for c in several:
+            headings = HEADING_SEPARATOR.join(c.headings)
+            row = [c.context_id, document_id, c.start, c.end, c.page, c.tokens, title, headings, c.text]
+            self._db.execute(
+                f"INSERT INTO contexts ({', '.join(CONTEXT)}, generation, checksum) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                [*row, generation, checksum(*row, c.sentences)],
+            )
+        self._db.executemany(
+            "INSERT INTO sentences VALUES (?, ?, ?, ?)",
+            (
+                (c.context_id, ordinal, sentence.start, sentence.end)
+                for c in several
+                for ordinal, sentence in enumerate(c.sentences)
+            ),
+        )
+        self._db.executemany(
+            "INSERT INTO vectors VALUES (?, ?, ?)",
+            ((c.context_id, data, vector_checksum(c.context_id, data)) for c in several for data in [c.rows.tobytes()]),
+        )
+
+    def _remove_contexts(self, document_id: int, generation: int) -> None:
+        below = "SELECT id FROM contexts WHERE document_id = ?"
+        self._db.execute(f"INSERT INTO removed SELECT id, ? FROM ({below})", [generation, document_id])
+        for table in ("sentences", "vectors"):
+            self._db.execute(f"DELETE FROM {table} WHERE context_id IN ({below})", [document_id])
+        self._db.execute("DELETE FROM contexts WHERE document_id = ?", [document_id])
+
+    def _next_id(self, table: str) -> int:
+        """Ids rise for ever: that of a deleted row is not given again."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", [table]).fetchone()
+        return int(row[0]) + 1 if row else 1
+
+
+def _metadata_text(metadata: Mapping[str, Any]) -> str:
+    return json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True)
+
+
+def _headings_text(headings: Sequence[Heading]) -> str:
+    return json.dumps([[heading.start, heading.level, heading.title] for heading in headings], ensure_ascii=False)
