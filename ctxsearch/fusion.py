@@ -14,9 +14,12 @@ from typing import NamedTuple
 LEXICAL_WEIGHT = 0.006
 """How much of a cosine similarity a point of BM25 is worth."""
 
-COVERAGE_WEIGHT = 0.3
-"""How much of a cosine similarity it is worth that all of the question's words stand in one sentence. Both weights were
-chosen on SQuAD train and on Wikipedia summaries."""
+COVERAGE_WEIGHT = 0.225
+"""How much of a cosine similarity it is worth that all of the question's words stand in one sentence."""
+
+PAIR_WEIGHT = 0.01
+"""How much of a cosine similarity a point of idf is worth, of neighbours in the question that are near each other in a
+sentence. The three weights were chosen on SQuAD train and on Wikipedia summaries."""
 
 RRF_K = 10
 
@@ -43,18 +46,21 @@ class Joint(NamedTuple):
     """Ordinal of the sentence that decided it; None for a context without sentences."""
 
 
-def joint(cosines: Sequence[float], shares: Sequence[float], lexical: float, sentence_weight: float) -> Joint:
+def joint(
+    cosines: Sequence[float], shares: Sequence[float], pairs: Sequence[float], lexical: float, sentence_weight: float
+) -> Joint:
     """Score a context by the one sentence that is best by meaning and by words at once.
 
     Args:
         cosines: of the context, then of each of its sentences; of the context alone where a model has no others.
         shares: for each sentence the share of the question that stands in it, 0 to 1.
+        pairs: for each sentence the idf of the question's neighbours that are near each other in it.
         lexical: BM25 of the context.
         sentence_weight: share of the sentence's cosine; the rest is the context's own.
 
     Returns:
-        The largest of ``sentence_weight * cosine + COVERAGE_WEIGHT * share`` over the sentences, plus
-        ``(1 - sentence_weight) * own cosine + LEXICAL_WEIGHT * lexical``.
+        The largest of ``sentence_weight * cosine + COVERAGE_WEIGHT * share + PAIR_WEIGHT * pairs`` over the sentences,
+        plus ``(1 - sentence_weight) * own cosine + LEXICAL_WEIGHT * lexical``.
     """
     own, *sentences = cosines
     whole = (1.0 - sentence_weight) * own + LEXICAL_WEIGHT * lexical
@@ -63,7 +69,8 @@ def joint(cosines: Sequence[float], shares: Sequence[float], lexical: float, sen
     if not sentences:
         sentences = [own] * len(shares)
     scored = [
-        sentence_weight * cosine + COVERAGE_WEIGHT * share for cosine, share in zip(sentences, shares, strict=True)
+        sentence_weight * cosine + COVERAGE_WEIGHT * share + PAIR_WEIGHT * near
+        for cosine, share, near in zip(sentences, shares, pairs, strict=True)
     ]
     best = max(range(len(scored)), key=lambda ordinal: (scored[ordinal], -ordinal))
     return Joint(whole + scored[best], best)

@@ -237,7 +237,7 @@ def rank(
     joint = {
         context_id: fusion.joint(
             products[context_id].tolist(),
-            covered.contexts[context_id].shares,
+            *covered.contexts[context_id],
             lexical.get(context_id, 0.0),
             SENTENCE_WEIGHT,
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxsearch import evidence
-from ctxsearch.evidence import Coverage, Covered, sentence_words, words
+from ctxsearch.evidence import NEAR, Coverage, Covered, sentence_words, words
 
 vocabulary = st.sampled_from(
     "red fox runs in largest fourth-largest city cities of the Norway's Ünlü 漢字 7 . - ?".split()
@@ -30,8 +31,8 @@ def sentence_coverage(question: str, candidates: Mapping[int, Sequence[str]]) ->
 
 def plain(question: str, candidates: Mapping[int, Sequence[str]]) -> Covered:
     """The same, sentence by sentence and word by word, as it is written down."""
-    asked = words(question)
-    held = {context: [words(sentence) & asked for sentence in own] for context, own in candidates.items()}
+    asked = set(words(question))
+    held = {context: [set(words(sentence)) & asked for sentence in own] for context, own in candidates.items()}
     n = len(held)
     frequency = {word: sum(any(word in found for found in own) for own in held.values()) for word in asked}
     weight = {word: math.log(1.0 + (n - d + 0.5) / (d + 0.5)) for word, d in frequency.items()}
@@ -41,25 +42,60 @@ def plain(question: str, candidates: Mapping[int, Sequence[str]]) -> Covered:
         context: tuple(math.fsum(weight[word] for word in found) / whole if whole else 0.0 for found in own)
         for context, own in held.items()
     }
+    neighbours = set(pairwise(words(question)))
+    near = {
+        context: [{pair for pair in neighbours if are_near(*pair, sentence)} for sentence in own]
+        for context, own in candidates.items()
+    }
+    together = {pair: sum(any(pair in found for found in own) for own in near.values()) for pair in neighbours}
+    pair_weight = {pair: math.log(1.0 + (n - d + 0.5) / (d + 0.5)) for pair, d in together.items()}
+    pairs = {context: tuple(sum(pair_weight[pair] for pair in found) for found in own) for context, own in near.items()}
     known = whole / (whole + unknown) if whole else 0.0
-    return Covered({context: Coverage(own) for context, own in shares.items()}, known)
+    return Covered({context: Coverage(shares[context], pairs[context]) for context in candidates}, known)
+
+
+def are_near(one: str, other: str, sentence: str) -> bool:
+    places = list(enumerate(words(sentence)))
+    return any(0 < abs(i - j) <= NEAR for i, a in places if a == one for j, b in places if b == other)
 
 
 @settings(max_examples=300, deadline=None)
 @given(phrases, candidate_sets)
 def test_words_made_ready_give_what_the_sentences_give(question: str, candidates: dict[int, list[str]]) -> None:
     found, expected = covered(question, candidates), plain(question, candidates)
-    assert found.contexts == expected.contexts
+    assert list(found.contexts) == list(expected.contexts)
+    for own, wanted in zip(found.contexts.values(), expected.contexts.values(), strict=True):
+        assert own.shares == wanted.shares
+        assert own.pairs == pytest.approx(wanted.pairs, abs=1e-12)
     assert found.known == pytest.approx(expected.known, abs=1e-12)
 
 
-def test_each_sentence_that_holds_a_word_has_its_bit() -> None:
-    assert sentence_words(["A fox.", "Rain", "Two foxes"]) == (3, {"a": 1, "fox": 5, "rain": 2, "two": 4})
-    assert sentence_words([]) == (0, {})
+def test_each_place_of_a_word_has_its_bit() -> None:
+    found = sentence_words(["A fox.", "", "Two foxes"])
+    assert found == ((0, 6, 10), {"a": 1, "fox": 1 << 1 | 1 << 11, "two": 1 << 10})
+    assert sentence_words([]) == ((), {})
+
+
+def test_neighbours_count_where_they_are_near_in_a_sentence() -> None:
+    texts = {
+        1: ["The red old sly wet fox."],  # four places apart
+        2: ["A fox, red."],  # the other way round
+        3: ["The red and old and wet fox."],
+        4: ["The red.", "Fox!"],
+        5: ["Rain.", "The red fox, the red fox."],
+    }
+    pairs = {context: own.pairs for context, own in sentence_coverage("Red foxes?", texts).items()}
+    weight = pytest.approx(math.log(1 + 2.5 / 3.5))
+    assert pairs == {1: (weight,), 2: (weight,), 3: (0.0,), 4: (0.0, 0.0), 5: (0.0, weight)}
+
+
+def test_a_word_is_not_near_itself() -> None:
+    assert sentence_coverage("red red", {1: ["red"], 2: ["red and red"]})[1].pairs == (0.0,)
+    assert sentence_coverage("red red", {1: ["red"], 2: ["red and red"]})[2].pairs[0] > 0.0
 
 
 def test_words_are_lower_case_and_whole() -> None:
-    assert words("The Fourth-Largest city, 1999!") == {"the", "fourth-largest", "city", "1999"}
+    assert words("The Fourth-Largest city, 1999!") == ["the", "fourth-largest", "city", "1999"]
 
 
 @pytest.mark.parametrize(
@@ -75,17 +111,17 @@ def test_words_are_lower_case_and_whole() -> None:
     ],
 )
 def test_plural_is_the_same_word(plural: str, singular: str) -> None:
-    assert words(plural) == words(singular) == {singular}
+    assert words(plural) == words(singular) == [singular]
 
 
 @pytest.mark.parametrize("possessive", ["Norway's", "Norway’s"])
 def test_possessive_is_the_same_word(possessive: str) -> None:
-    assert words(possessive) == {"norway"}
+    assert words(possessive) == ["norway"]
 
 
 @pytest.mark.parametrize("word", ["glass", "gas", "is", "us"])
 def test_words_that_only_look_like_plurals_stay(word: str) -> None:
-    assert words(word) == {word}
+    assert words(word) == [word]
 
 
 def test_hyphenated_compound_is_another_word() -> None:
@@ -93,9 +129,8 @@ def test_hyphenated_compound_is_another_word() -> None:
         "largest city", {1: ["It is the fourth-largest city."], 2: ["It is the largest city."], 3: ["Rain."]}
     )
     largest, city = math.log(1 + 2.5 / 1.5), math.log(1 + 1.5 / 2.5)
-    assert found[2] == Coverage((1.0,))
+    assert [found[2].shares, found[3].shares] == [(1.0,), (0.0,)]
     assert found[1].share == pytest.approx(city / (largest + city))
-    assert found[3] == Coverage((0.0,))
 
 
 def test_whole_question_in_one_sentence_beats_it_spread_over_two() -> None:
@@ -113,11 +148,13 @@ def test_rare_word_weighs_more() -> None:
 
 
 def test_first_of_equal_sentences_is_named() -> None:
-    assert sentence_coverage("fox", {1: ["rain", "a fox", "the fox"]}) == {1: Coverage((0.0, 1.0, 1.0))}
+    found = sentence_coverage("fox", {1: ["rain", "a fox", "the fox"]})[1]
+    assert (found.shares, found.sentence) == ((0.0, 1.0, 1.0), 1)
 
 
 def test_words_that_no_candidate_holds_do_not_count() -> None:
-    assert sentence_coverage("red unicorn", {1: ["red"], 2: ["blue"]}) == {1: Coverage((1.0,)), 2: Coverage((0.0,))}
+    found = sentence_coverage("red unicorn", {1: ["red"], 2: ["blue"]})
+    assert [own.shares for own in found.values()] == [(1.0,), (0.0,)]
 
 
 def test_no_candidates_give_nothing() -> None:
@@ -125,11 +162,12 @@ def test_no_candidates_give_nothing() -> None:
 
 
 def test_candidate_without_sentences_has_nothing() -> None:
-    assert sentence_coverage("red fox", {1: [], 2: ["red fox"]}) == {1: Coverage(()), 2: Coverage((1.0,))}
+    found = sentence_coverage("red fox", {1: [], 2: ["red fox"]})
+    assert (found[1], found[2].shares) == (Coverage((), ()), (1.0,))
 
 
 def test_question_without_words_covers_nothing() -> None:
-    assert sentence_coverage("?!", {1: ["red"]}) == {1: Coverage((0.0,))}
+    assert sentence_coverage("?!", {1: ["red"]}) == {1: Coverage((0.0,), (0.0,))}
 
 
 @settings(max_examples=150, deadline=None)

@@ -6,13 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxsearch.fusion import COVERAGE_WEIGHT, LEXICAL_WEIGHT, RRF_K, Joint, blend, joint, reciprocal_rank_fusion
+from ctxsearch.fusion import (
+    COVERAGE_WEIGHT,
+    LEXICAL_WEIGHT,
+    PAIR_WEIGHT,
+    RRF_K,
+    Joint,
+    blend,
+    joint,
+    reciprocal_rank_fusion,
+)
 
 scores = st.dictionaries(st.integers(0, 30), st.floats(-1, 1), max_size=12)
 
 
 def test_weights_are_those_that_were_chosen() -> None:
-    assert (LEXICAL_WEIGHT, COVERAGE_WEIGHT, RRF_K) == (0.006, 0.3, 10)
+    assert (LEXICAL_WEIGHT, COVERAGE_WEIGHT, PAIR_WEIGHT, RRF_K) == (0.006, 0.225, 0.01, 10)
 
 
 def test_blend_adds_weighted_scores() -> None:
@@ -26,22 +35,27 @@ def test_blend_takes_only_what_has_a_dense_score() -> None:
 
 
 def test_joint_takes_the_sentence_that_is_best_in_both() -> None:
-    found = joint([0.5, 0.6, 0.2, 0.5], [0.0, 0.4, 0.5], 2.0, 0.8)
+    found = joint([0.5, 0.6, 0.2, 0.5], [0.0, 0.4, 0.5], [4.0, 0.0, 9.0], 2.0, 0.8)
     assert found.sentence == 2
-    assert found.score == pytest.approx(0.2 * 0.5 + 2 * LEXICAL_WEIGHT + 0.8 * 0.5 + COVERAGE_WEIGHT * 0.5)
+    evidence = COVERAGE_WEIGHT * 0.5 + PAIR_WEIGHT * 9
+    assert found.score == pytest.approx(0.2 * 0.5 + 2 * LEXICAL_WEIGHT + 0.8 * 0.5 + evidence)
+
+
+def test_joint_prefers_a_sentence_in_which_neighbours_are_near() -> None:
+    assert joint([0.5, 0.4, 0.4], [0.5, 0.5], [0.0, 1.0], 0.0, 0.8).sentence == 1
 
 
 def test_joint_of_a_context_without_rows_for_sentences_uses_its_own() -> None:
-    found = joint([0.5], [0.1, 0.3], 0.0, 0.8)
+    found = joint([0.5], [0.1, 0.3], [0.0, 0.0], 0.0, 0.8)
     assert found == Joint(pytest.approx(0.5 + COVERAGE_WEIGHT * 0.3), 1)
 
 
 def test_joint_of_a_context_without_sentences_is_dense_and_lexical() -> None:
-    assert joint([0.5], [], 2.0, 0.8) == Joint(pytest.approx(0.5 + 2 * LEXICAL_WEIGHT), None)
+    assert joint([0.5], [], [], 2.0, 0.8) == Joint(pytest.approx(0.5 + 2 * LEXICAL_WEIGHT), None)
 
 
 def test_joint_takes_the_first_of_equal_sentences() -> None:
-    assert joint([0.5, 0.4, 0.4], [0.5, 0.5], 0.0, 0.8).sentence == 0
+    assert joint([0.5, 0.4, 0.4], [0.5, 0.5], [1.0, 1.0], 0.0, 0.8).sentence == 0
 
 
 def test_blend_orders_equal_scores_by_id() -> None:

@@ -13,7 +13,7 @@ from ctxsearch.catalog.rows import Rows
 from ctxsearch.evidence import SentenceWords, sentence_words
 
 CONTEXTS_KEPT = 4096
-"""Contexts whose words are kept; about 6 kB each. Without it, half of a hybrid query is finding words again."""
+"""Contexts whose words are kept; about 10 kB each. Without it, half of a hybrid query is finding words again."""
 
 
 class Sentences(Rows):
