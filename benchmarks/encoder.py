@@ -9,7 +9,8 @@ Operations are those of the tokens of the texts, without padding: two for each w
 of attention. Peak and encoder alternate; the best of each counts, since what disturbs only ever slows down.
 
 The profile runs one inference of the size that an ingest uses on each core, and adds up each node's fastest time; its
-share of the peak is that of the graph alone on a machine that does nothing else.
+share of the peak is that of the graph alone on a machine that does nothing else. Beside it stands what the softmax of
+attention takes by itself: what would be left if the products of attention cost nothing.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from ctxsearch.passport import GRAPH, find_model
 from ctxsearch.records import Context, Document
 
 SIZE, LAYERS = 1024, 8
+PROFILED = 160
+"""Tokens of the texts in the profile: the mean of SQuAD."""
+
 LENGTHS = (16, 32, 64, 128, 256, 384)
 TOKENS_OF_A_LENGTH = 65_536
 
@@ -88,16 +92,20 @@ def operations(model: Any, lengths: list[int]) -> int:
     return sum(2 * weights * n + 4 * attentions * dim * n * n for n in lengths)
 
 
-def profile(path: Path, length: int) -> tuple[list[tuple[str, str, int, float]], float]:
-    """(Type, kernel, nodes, ms) of an inference on one core while the others have one, too; and the sum of its ms."""
-    core = openvino.Core()
-    compiled = core.compile_model(str(path), "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "PERF_COUNT": "YES"})
+def attention_of(model: Any) -> tuple[int, int]:
+    """How many attentions a graph has, and of how many heads each."""
+    nodes = [node for node in model.get_ordered_ops() if node.get_type_name() == "ScaledDotProductAttention"]
+    return len(nodes), nodes[0].input(0).get_partial_shape()[1].get_length()
+
+
+def profile(model: Any, feeds: list[Any] | dict[str, Any]) -> list[tuple[str, str, int, float]]:
+    """(Type, kernel, nodes, ms) of an inference on one core while the others have one, too; the longest first."""
+    compiled = openvino.Core().compile_model(model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "PERF_COUNT": "YES"})
     queue = openvino.AsyncInferQueue(compiled, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-    ids = np.random.default_rng(0).integers(1000, 20000, (TOKENS_PER_BATCH // length, length))
     best: dict[str, tuple[str, str, float]] = {}
     for _ in range(60):
         for _ in range(len(queue)):
-            queue.start_async({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+            queue.start_async(feeds)
         queue.wait_all()
         for request in queue:
             for node in request.profiling_info:
@@ -108,8 +116,15 @@ def profile(path: Path, length: int) -> tuple[list[tuple[str, str, int, float]],
     kinds: dict[tuple[str, str], list[float]] = defaultdict(list)
     for kind, kernel, ms in best.values():
         kinds[kind, kernel].append(ms)
-    rows = sorted(((*kind, len(ms), sum(ms)) for kind, ms in kinds.items()), key=lambda row: -row[3])
-    return rows, sum(row[3] for row in rows)
+    return sorted(((*kind, len(ms), sum(ms)) for kind, ms in kinds.items()), key=lambda row: -row[3])
+
+
+def softmax_ms(texts: int, heads: int, length: int) -> float:
+    """Milliseconds of one layer's softmax by itself, on one core while the others do the same."""
+    scores = ops.parameter([-1, heads, -1, -1], np.float32)
+    model = openvino.Model([ops.softmax(scores, -1)], [scores])
+    rows = profile(model, [np.random.default_rng(0).random((texts, heads, length, length), np.float32)])
+    return next(ms for kind, _, _, ms in rows if kind == "Softmax")
 
 
 def main() -> None:
@@ -163,14 +178,19 @@ def main() -> None:
         found["by_length"].append({"tokens": length, "contexts_per_second": rate})
         print(f"{length:4} | {rate:6.0f} | {rate * length:6.0f}")
 
-    rows, whole = profile(folder.path / GRAPH, 160)
-    graph = operations(openvino.Core().read_model(str(folder.path / GRAPH)), [160] * (TOKENS_PER_BATCH // 160))
+    count, graph_path = TOKENS_PER_BATCH // PROFILED, str(folder.path / GRAPH)
+    ids = np.random.default_rng(0).integers(1000, 20000, (count, PROFILED))
+    rows = profile(graph_path, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    whole = sum(row[3] for row in rows)
+    model = openvino.Core().read_model(graph_path)
+    graph = operations(model, [PROFILED] * count)
     found["graph_share_of_peak"] = graph / (whole / 1e3) / (best / peak.streams)
     print(f"\nthe graph alone: {found['graph_share_of_peak']:.1%} of the peak")
+    layers, heads = attention_of(model)
+    found["softmax_ms"] = layers * softmax_ms(count, heads, PROFILED)
+    print(f"softmax of its {layers} attentions, by itself: {found['softmax_ms']:.1f} ms")
     found["profile"] = [{"type": t, "kernel": k, "nodes": n, "ms": ms, "share": ms / whole} for t, k, n, ms in rows]
-    print(
-        f"\nnode | kernel | number | ms | share of {whole:.1f} ms ({TOKENS_PER_BATCH // 160} x 160 tokens on one core)"
-    )
+    print(f"\nnode | kernel | number | ms | share of {whole:.1f} ms ({count} x {PROFILED} tokens on one core)")
     for kind, kernel, number, ms in rows[:14]:
         print(f"{kind} | {kernel} | {number} | {ms:.2f} | {ms / whole:.1%}")
     if given.json:
