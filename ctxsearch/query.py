@@ -28,7 +28,7 @@ from ctxsearch.store import LEXICAL_WORDS, Snapshot, Store
 
 Embed: TypeAlias = Callable[[Sequence[str]], list[Question]]
 
-SENTENCE_WEIGHT = 0.85
+SENTENCE_WEIGHT = 0.8
 """Share of the best sentence in a dense score; the rest is the context's own."""
 
 RERANKED = 50

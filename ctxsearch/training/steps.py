@@ -26,7 +26,6 @@ import torch
 
 from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.errors import ModelError
-from ctxsearch.query import SENTENCE_WEIGHT
 from ctxsearch.questionset import QuestionSet
 from ctxsearch.records import FloatArray, IntArray
 from ctxsearch.training import batches, negatives, network
@@ -41,6 +40,9 @@ FALSE_NEGATIVE_MARGIN = 0.05
 
 WHOLE_SHARE = 0.5
 """Share of the loss that the context's own vector has; the rest is of the blend with its best sentence."""
+
+SENTENCE_WEIGHT = 0.85
+"""Share of the best sentence in that blend. The search's own may be tuned without the model becoming another."""
 
 LEXICAL_WEIGHT = 0.01
 """What a point of BM25 is worth in cosine similarity, for finding hard negatives and in what a teacher says."""

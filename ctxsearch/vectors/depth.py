@@ -42,7 +42,7 @@ ROWS = (100, 200, 400, 800, 1600)
 
 BLOCK_CONTEXTS = 4096
 
-SENTENCE_WEIGHT = 0.85
+SENTENCE_WEIGHT = 0.8
 """The blend that recall is measured for; the one that `query` uses."""
 
 _WANTED = np.concatenate([np.arange(10), np.arange(50, 100), np.arange(500, 1000, 10)])

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import ctxsearch
-from ctxsearch.query import SENTENCE_WEIGHT
 
 HERE = Path(__file__).parent
 QUESTIONS = ["what eats earthworms?", "who may approve a refund?", "how cold may it be for the sensor?", "zebra"]
@@ -52,7 +51,7 @@ def answers(index: ctxsearch.Index, asked: list[dict[str, Any]]) -> list[dict[st
     with index._store.snapshot() as snapshot:
         for question in asked:
             vector = np.frombuffer(base64.b64decode(question["embedding"]), np.float32)
-            dense = snapshot.search_dense(vector, 6, SENTENCE_WEIGHT)
+            dense = snapshot.search_dense(vector, 6, 0.85)
             lexical = snapshot.search_lexical(question["question"], 6)
             filtered = snapshot.search_lexical(question["question"], 6, {"team": "ops"})
             found.append(
