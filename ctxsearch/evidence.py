@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 _WORD = re.compile(r"\w+(?:[-'’]\w+)*")
@@ -83,28 +83,42 @@ def sentence_coverage(question: str, candidates: Mapping[int, SentenceWords]) ->
         word that none holds takes no part in the shares; ``known`` tells of it.
     """
     asked = words(question)
-    weights: dict[str, float] = {}
+    held = [own.held for own in candidates.values()]
+    columns: dict[str, list[int]] = {}
+    weights: list[float] = []
     unknown = 0.0
     for word in asked:
-        frequency = sum(word in own.held for own in candidates.values())
+        column = [own.get(word, 0) for own in held]
+        frequency = len(column) - column.count(0)
         weight = math.log(1.0 + (len(candidates) - frequency + 0.5) / (frequency + 0.5))
         if frequency:
-            weights[word] = weight
+            columns[word] = column
+            weights.append(weight)
         else:
             unknown += weight
-    whole = math.fsum(weights.values())
-    contexts = {context: Coverage(_shares(own, weights, whole)) for context, own in candidates.items()}
+    whole = math.fsum(weights)
+    # Which of the words a sentence holds, as a number: few sets of words occur, so few sums have to be made.
+    sets = [[0] * own.sentences for own in candidates.values()]
+    for place, column in enumerate(columns.values()):
+        for own_sets, bits in zip(sets, column, strict=True):
+            for ordinal in _ordinals(bits):
+                own_sets[ordinal] |= 1 << place
+    shares = {0: 0.0}
+    for several in sets:
+        for one in several:
+            if one not in shares:
+                shares[one] = math.fsum([weights[place] for place in _ordinals(one)]) / whole
+    contexts = {
+        context: Coverage(tuple([shares[one] for one in several]))
+        for context, several in zip(candidates, sets, strict=True)
+    }
     return Covered(contexts, whole / (whole + unknown) if whole else 0.0)
 
 
-def _shares(own: SentenceWords, weights: Mapping[str, float], whole: float) -> tuple[float, ...]:
-    found: Sequence[list[float]] = [[] for _ in range(own.sentences)]
-    for word, weight in weights.items():
-        bits = own.held.get(word, 0)
-        while bits:
-            found[(bits & -bits).bit_length() - 1].append(weight)
-            bits &= bits - 1
-    return tuple([math.fsum(several) / whole if several else 0.0 for several in found])
+@functools.lru_cache(WORDS_REMEMBERED)
+def _ordinals(bits: int) -> tuple[int, ...]:
+    """Which bits are set, rising."""
+    return tuple([place for place in range(bits.bit_length()) if bits >> place & 1])
 
 
 @functools.lru_cache(WORDS_REMEMBERED)

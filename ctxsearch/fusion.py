@@ -65,7 +65,7 @@ def joint(cosines: Sequence[float], shares: Sequence[float], lexical: float, sen
     scored = [
         sentence_weight * cosine + COVERAGE_WEIGHT * share for cosine, share in zip(sentences, shares, strict=True)
     ]
-    best = max(range(len(scored)), key=lambda ordinal: (scored[ordinal], -ordinal))
+    best = scored.index(max(scored))
     return Joint(whole + scored[best], best)
 
 
