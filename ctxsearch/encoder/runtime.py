@@ -111,7 +111,8 @@ class Encoder:
             ids = [tokens[i].ids for i in members]
             vectors[list(members)] = self._join(np.concatenate(pooled), ids, [nothing] * len(ids))
 
-        self._graph.compiled(self.passport.question_window).run([t.ids for t in tokens], pool)
+        longest = max((len(t.ids) for t in tokens), default=0)
+        self._graph.compiled(self.passport.question_window, longest).run([t.ids for t in tokens], pool)
         states = self._lexical.states_of(vectors) if self._lexical else vectors
         return [Question(question, vectors[i], states[i], tokens[i].truncated) for i, question in enumerate(questions)]
 
