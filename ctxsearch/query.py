@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 from ctxsearch import fusion
 from ctxsearch.calibration import Calibration
@@ -27,9 +26,8 @@ from ctxsearch.records import (
 )
 from ctxsearch.store import LEXICAL_WORDS, Snapshot, Store
 
-T = TypeVar("T")
-
-Embed: TypeAlias = Callable[[Sequence[str]], list[Question]]
+Embed: TypeAlias = Callable[[Sequence[str]], Callable[[], list[Question]]]
+"""Begins to embed questions, and returns what waits for the end of it."""
 
 SENTENCE_WEIGHT = 0.85
 """Share of the best sentence in a dense score; the rest is the context's own."""
@@ -104,57 +102,47 @@ def answer(
             embeddings.wait()
 
 
-class _Aside(Generic[T]):
-    """A function that runs in a thread of its own."""
-
-    def __init__(self, function: Callable[[], T], name: str) -> None:
-        self._function = function
-        self._found: T
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=name)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._found = self._function()
-        except BaseException as error:  # raised again where the result is asked for
-            self._error = error
-
-    def wait(self) -> None:
-        """Wait until it is done, well or not."""
-        self._thread.join()
-
-    def result(self) -> T:
-        """What it returned or raised."""
-        self.wait()
-        if self._error is not None:
-            raise self._error
-        return self._found
-
-
 class _Embeddings:
-    """The embeddings of questions: under way in another thread, or made when they are asked for."""
+    """The embeddings of questions: under way from the beginning, beside whatever their asker does."""
 
     def __init__(self, embed: Embed, questions: Sequence[str], *, aside: bool) -> None:
         self._questions = questions
-        self._embed = partial(embed, questions)
-        self._aside = _Aside(self._embed, "embedding") if aside else None
-        self._embedded: list[Question] | None = None
-        self._waited = 0.0
+        self._embed = embed
+        self._finish: Callable[[], list[Question]] | None = None
+        self._embedded: list[Question] = []
+        self._error: BaseException | None = None
+        started = time.perf_counter()
+        self._thread = threading.Thread(target=self._run, name="embedding") if aside else None
+        if self._thread:
+            self._thread.start()
+        else:
+            self._finish = embed(questions)
+        self._done = False
+        self._waited = time.perf_counter() - started
 
     def __getitem__(self, place: int) -> Question:
-        if self._embedded is None:
-            started = time.perf_counter()
-            try:
-                self._embedded = self._aside.result() if self._aside else self._embed()
-            finally:
-                self._waited += time.perf_counter() - started
+        self.wait()
+        if self._error is not None:
+            raise self._error
         return self._embedded[place]
 
     def wait(self) -> None:
-        """Wait until nothing is under way."""
-        if self._aside:
-            self._aside.wait()
+        """Wait until they are made, well or not."""
+        if self._done:
+            return
+        started = time.perf_counter()
+        if self._thread:
+            self._thread.join()
+        else:
+            self._run()
+        self._done = True
+        self._waited += time.perf_counter() - started
+
+    def _run(self) -> None:
+        try:
+            self._embedded = (self._finish or self._embed(self._questions))()
+        except BaseException as error:  # raised again where an embedding is asked for
+            self._error = error
 
     @property
     def milliseconds(self) -> tuple[float, float]:
@@ -237,25 +225,15 @@ def rank(
         found = snapshot.search_lexical(question, k, where)
         return [Ranked(c, Evidence(c.lexical or 0.0, lexical=c.lexical or 0.0)) for c in found]
     if mode == "dense":
-        snapshot.ready_vectors(where)
+        snapshot.ready_vectors()
         found = snapshot.search_dense(embedded().embedding, k, SENTENCE_WEIGHT, where)
         return [Ranked(c, Evidence(c.dense or 0.0, dense=c.dense or 0.0)) for c in found]
     depth = max(HYBRID_DEPTH, k)
-    snapshot.ready_vectors(where)
-
-    def by_meaning() -> tuple[Question, list[Candidate]]:
-        asked = embedded()
-        return asked, snapshot.search_dense(asked.embedding, depth, SENTENCE_WEIGHT, where)
-
-    # The two ways of searching take about as long, and neither holds on to the interpreter.
-    dense = _Aside(by_meaning, "dense search")
-    try:
-        lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, depth, where)}
-    finally:
-        dense.wait()
-    asked, nearest = dense.result()
+    lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, depth, where)}
+    snapshot.ready_vectors()
+    asked = embedded()
     embedding = asked.embedding
-    cosines = {c.context_id: c.dense or 0.0 for c in nearest}
+    cosines = {c.context_id: c.dense or 0.0 for c in snapshot.search_dense(embedding, depth, SENTENCE_WEIGHT, where)}
     others = [context_id for context_id in lexical if context_id not in cosines]
     cosines |= {c.context_id: c.dense or 0.0 for c in snapshot.score_dense(embedding, others, SENTENCE_WEIGHT)}
     first = [context_id for context_id, _ in fusion.blend(cosines, lexical)[: max(RERANKED, k)]]

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -242,6 +243,35 @@ class Compiled:
             for future in futures:
                 future.cancel()
             wait(futures)
+
+    def begin(self, ids: Sequence[IntArray], consume: Consumer) -> Callable[[], None]:
+        """Begin to run the graph over texts; what this returns has to be called, once, and does the rest.
+
+        A batch alone is run by a thread of OpenVINO meanwhile; of several, none is begun.
+        """
+        batches = list(self._batches([len(row) for row in ids]))
+        if len(batches) != 1:
+            return partial(self.run, ids, consume)
+        feed = self._feed([ids[i] for i in batches[0]])
+        request = self._requests.get()
+        try:
+            request.start_async(feed, share_inputs=True)
+        except RuntimeError as error:
+            self._requests.put(request)
+            raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
+
+        def finish() -> None:
+            try:
+                try:
+                    with self._clock.running():
+                        request.wait()
+                except RuntimeError as error:
+                    raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
+                consume(request.output_tensors[self._output].data, batches[0])
+            finally:
+                self._requests.put(request)
+
+        return finish
 
     def _infer(self, ids: Sequence[IntArray], members: Sequence[int], consume: Consumer) -> None:
         feed = self._feed([ids[i] for i in members])

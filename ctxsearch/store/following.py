@@ -7,7 +7,6 @@ generation or a later one can follow by what changed; who is further behind read
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +43,6 @@ class Follower:
         self._read_at = 0
         self._large: set[int] = set()
         self._catalog: Catalog | None = None
-        self.turn = threading.Lock()
-        """Held where one thread may read the catalog while another searches vectors."""
 
     def close(self) -> None:
         """Let go of the files, which may have been removed meanwhile: their space is free only then."""
@@ -88,8 +85,7 @@ class Follower:
 
     def _rows_of(self, context_ids: Sequence[int]) -> dict[int, Any]:
         assert self._catalog is not None
-        with self.turn:
-            return {stored.context_id: stored.rows for stored in self._catalog.vectors_of(context_ids, self._dim)}
+        return {stored.context_id: stored.rows for stored in self._catalog.vectors_of(context_ids, self._dim)}
 
     def _read(self, catalog: Catalog) -> tuple[VectorIndex, int]:
         """The published segments and their generation; an empty index of generation 0 if they cannot be used."""

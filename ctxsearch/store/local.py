@@ -17,7 +17,7 @@ from ctxsearch.errors import StoreError
 from ctxsearch.evidence import SentenceWords
 from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
 from ctxsearch.passport import Passport
-from ctxsearch.records import Candidate, Context, Document, FailedSource, FloatArray, IntArray, WholeDocument
+from ctxsearch.records import Candidate, Context, Document, FailedSource, FloatArray, WholeDocument
 from ctxsearch.store import beside
 from ctxsearch.store.following import Follower
 from ctxsearch.store.publishing import Publisher
@@ -250,7 +250,6 @@ class LocalSnapshot:
         self.passport = passport
         self._follower = follower
         self._catalog = catalog
-        self._allowed: tuple[Mapping[str, Any], IntArray] | None = None
         self.counts = catalog.counts
         self.documents = catalog.documents
         self.find_documents = catalog.find_documents
@@ -280,7 +279,8 @@ class LocalSnapshot:
     def search_dense(
         self, embedding: FloatArray, k: int, sentence_weight: float, where: Mapping[str, Any] | None = None
     ) -> list[Candidate]:
-        found = self.vectors().search(embedding, k, sentence_weight, self._matching(where), self._recall)
+        allowed = self._catalog.matching_contexts(where) if where else None
+        found = self.vectors().search(embedding, k, sentence_weight, allowed, self._recall)
         return [Candidate(item.context_id, dense=item.score, sentence=item.sentence) for item in found]
 
     def score_dense(self, embedding: FloatArray, context_ids: Iterable[int], sentence_weight: float) -> list[Candidate]:
@@ -291,8 +291,7 @@ class LocalSnapshot:
         return self.vectors().products(embedding, context_ids)
 
     def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:
-        with self._follower.turn:
-            found = self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)
+        found = self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)
         return [Candidate(context_id, lexical=score) for context_id, score in found]
 
     def contexts_with_vectors(self) -> int:
@@ -301,17 +300,8 @@ class LocalSnapshot:
     def vector_index(self) -> tuple[str, float]:
         return self.vectors().kind(self._recall)
 
-    def ready_vectors(self, where: Mapping[str, Any] | None = None) -> None:
-        self._matching(where)
+    def ready_vectors(self) -> None:
         self.vectors().ready()
-
-    def _matching(self, where: Mapping[str, Any] | None) -> IntArray | None:
-        """Contexts that fit; None for all. The last answer is kept, since it is asked for ahead of a search."""
-        if not where:
-            return None
-        if self._allowed is None or self._allowed[0] is not where:
-            self._allowed = where, self._catalog.matching_contexts(where)
-        return self._allowed[1]
 
     def vectors(self) -> VectorIndex:
         """The vector index of this generation."""

@@ -50,11 +50,8 @@ class Snapshot(Protocol):
         """Cosines to the rows of given contexts, (1 + sentences,) each: the context's own, then its sentences'."""
         ...
 
-    def ready_vectors(self, where: Mapping[str, Any] | None = None) -> None:
-        """Make ready what `search_dense` needs under that condition; useful while a question is being embedded.
-
-        After that, `search_dense` may run in one thread while `search_lexical` runs in another.
-        """
+    def ready_vectors(self) -> None:
+        """Make ready what `search_dense` needs; useful while a question is being embedded."""
         ...
 
     def sentence_words(self, context_ids: Iterable[int]) -> dict[int, SentenceWords]:
