@@ -33,6 +33,8 @@ class SentenceWords(NamedTuple):
 
     starts: tuple[int, ...]
     """Position of each sentence's first word. Between sentences `NEAR` positions are empty."""
+    held: Mapping[str, int]
+    """For each word the sentences that hold it: bit i is set for the sentence of ordinal i."""
     places: Mapping[str, int]
     """For each word its positions: bit i is set for position i."""
 
@@ -72,15 +74,17 @@ def words(text: str) -> list[str]:
 def sentence_words(sentences: Iterable[str]) -> SentenceWords:
     """The words of a context, by sentence."""
     starts: list[int] = []
+    held: dict[str, int] = {}
     places: dict[str, int] = {}
     end = 0
-    for sentence in sentences:
+    for ordinal, sentence in enumerate(sentences):
         starts.append(end)
         found = words(sentence)
         for position, word in enumerate(found, start=end):
+            held[word] = held.get(word, 0) | 1 << ordinal
             places[word] = places.get(word, 0) | 1 << position
         end += len(found) + NEAR
-    return SentenceWords(tuple(starts), places)
+    return SentenceWords(tuple(starts), held, places)
 
 
 def sentence_coverage(question: str, candidates: Mapping[int, SentenceWords]) -> Covered:
@@ -97,25 +101,35 @@ def sentence_coverage(question: str, candidates: Mapping[int, SentenceWords]) ->
         part in the shares; ``known`` tells of it.
     """
     asked = words(question)
-    weights: dict[str, float] = {}
+    several = list(candidates.values())
+    columns: dict[str, list[int]] = {}
+    weights: list[float] = []
     unknown = 0.0
     for word in dict.fromkeys(asked):
-        frequency = sum(word in own.places for own in candidates.values())
-        weight = _weight(frequency, len(candidates))
+        column = [own.held.get(word, 0) for own in several]
+        frequency = len(column) - column.count(0)
+        weight = _weight(frequency, len(several))
         if frequency:
-            weights[word] = weight
+            columns[word] = column
+            weights.append(weight)
         else:
             unknown += weight
-    whole = math.fsum(weights.values())
-    pairs: dict[int, list[float]] = {context: [0.0] * len(own.starts) for context, own in candidates.items()}
-    for pair in dict.fromkeys(pairwise(asked)):
-        near = {context: bits for context, own in candidates.items() if (bits := _near(own.places, *pair))}
-        weight = _weight(len(near), len(candidates))
-        for context, bits in near.items():
-            for sentence in _sentences_of(bits, candidates[context].starts):
-                pairs[context][sentence] += weight
+    whole = math.fsum(weights)
+    # Which of the words a sentence holds, as a number: few sets of words occur, so few sums have to be made.
+    sets = [[0] * len(own.starts) for own in several]
+    for place, column in enumerate(columns.values()):
+        for own_sets, bits in zip(sets, column, strict=True):
+            for ordinal in _ordinals(bits):
+                own_sets[ordinal] |= 1 << place
+    shares = {0: 0.0}
+    for own_sets in sets:
+        for one in own_sets:
+            if one not in shares:
+                shares[one] = math.fsum([weights[place] for place in _ordinals(one)]) / whole
+    pairs = _pairs(asked, columns, several)
     contexts = {
-        context: Coverage(_shares(own, weights, whole), tuple(pairs[context])) for context, own in candidates.items()
+        context: Coverage(tuple([shares[one] for one in own_sets]), tuple(own_pairs))
+        for context, own_sets, own_pairs in zip(candidates, sets, pairs, strict=True)
     }
     return Covered(contexts, whole / (whole + unknown) if whole else 0.0)
 
@@ -124,18 +138,34 @@ def _weight(frequency: int, candidates: int) -> float:
     return math.log(1.0 + (candidates - frequency + 0.5) / (frequency + 0.5))
 
 
-def _shares(own: SentenceWords, weights: Mapping[str, float], whole: float) -> tuple[float, ...]:
-    found: Sequence[list[float]] = [[] for _ in own.starts]
-    for word, weight in weights.items():
-        for sentence in _sentences_of(own.places.get(word, 0), own.starts):
-            found[sentence].append(weight)
-    return tuple([math.fsum(several) / whole if several else 0.0 for several in found])
+def _pairs(
+    asked: Sequence[str], columns: Mapping[str, Sequence[int]], several: Sequence[SentenceWords]
+) -> list[list[float]]:
+    """For each sentence of each candidate, the weight of the neighbours that are near each other in it.
+
+    Args:
+        asked: the question's words.
+        columns: for each that is held, the sentences that hold it, by candidate.
+        several: the candidates.
+    """
+    found = [[0.0] * len(own.starts) for own in several]
+    for one, other in dict.fromkeys(pairwise(asked)):
+        if one not in columns or other not in columns:
+            continue
+        near = [
+            (candidate, bits)
+            for candidate, (a, b) in enumerate(zip(columns[one], columns[other], strict=True))
+            if a & b and (bits := _near(several[candidate].places, one, other))
+        ]
+        weight = _weight(len(near), len(several))
+        for candidate, bits in near:
+            for sentence in _sentences_of(bits, several[candidate].starts):
+                found[candidate][sentence] += weight
+    return found
 
 
 def _near(places: Mapping[str, int], one: str, other: str) -> int:
     """The positions of a word that have another within `NEAR` of them, before or after."""
-    if one not in places or other not in places:
-        return 0
     reached = places[one]
     reached |= reached << 1
     reached |= reached << 2
@@ -150,6 +180,12 @@ def _sentences_of(bits: int, starts: Sequence[int]) -> Iterator[int]:
         if sentence + 1 == len(starts):
             return
         bits = bits >> starts[sentence + 1] << starts[sentence + 1]
+
+
+@functools.lru_cache(WORDS_REMEMBERED)
+def _ordinals(bits: int) -> tuple[int, ...]:
+    """Which bits are set, rising."""
+    return tuple([place for place in range(bits.bit_length()) if bits >> place & 1])
 
 
 @functools.lru_cache(WORDS_REMEMBERED)

@@ -72,7 +72,7 @@ def joint(
         sentence_weight * cosine + COVERAGE_WEIGHT * share + PAIR_WEIGHT * near
         for cosine, share, near in zip(sentences, shares, pairs, strict=True)
     ]
-    best = max(range(len(scored)), key=lambda ordinal: (scored[ordinal], -ordinal))
+    best = scored.index(max(scored))
     return Joint(whole + scored[best], best)
 
 

@@ -534,12 +534,12 @@ class Index:
 
     def _embedder(
         self, space: _OneSpace, model: ModelFolder | CtxsearchError
-    ) -> Callable[[Sequence[str]], list[Question]]:
-        """What embeds questions for one call. It asks nothing of the store, which the call reads meanwhile."""
+    ) -> Callable[[Sequence[str]], Callable[[], list[Question]]]:
+        """What begins to embed questions for one call. It asks nothing of the store, which the call reads meanwhile."""
         if isinstance(model, CtxsearchError):
             raise model
         space.enter(model.passport)
-        return lambda questions: self._encoder_of(model).embed_questions(questions)
+        return lambda questions: self._encoder_of(model).begin_questions(questions)
 
     def _encoder_of(self, model: ModelFolder) -> Encoder:
         with self._loading:

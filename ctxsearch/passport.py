@@ -14,6 +14,7 @@ This room reads and checks such folders and finds them by name. It never runs a 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -80,13 +81,7 @@ class Passport:
 
         Nor do dynamic shapes: there are indexes whose passport was written before there was a choice.
         """
-        identity = {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "name"}
-        if self.shapes == "dynamic":
-            del identity["shapes"]
-        if not self.lexical_dim:
-            for key in ("lexical_dim", "lexical_weight", "lexical_sha256"):
-                del identity[key]
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        return _fingerprint(self)
 
     @property
     def graph_dim(self) -> int:
@@ -148,6 +143,18 @@ class Passport:
             raise ModelError(f"not a passport: unknown inputs {', '.join(map(repr, unknown))}")
         if "input_ids" not in self.inputs or len(set(self.inputs)) != len(self.inputs):
             raise ModelError("not a passport: inputs must have input_ids, and each but once")
+
+
+@functools.lru_cache(maxsize=64)
+def _fingerprint(passport: Passport) -> str:
+    """As the passport tells it; kept, since each query compares several."""
+    identity = {key: getattr(passport, key) for key in passport.__dataclass_fields__ if key != "name"}
+    if passport.shapes == "dynamic":
+        del identity["shapes"]
+    if not passport.lexical_dim:
+        for key in ("lexical_dim", "lexical_weight", "lexical_sha256"):
+            del identity[key]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ from ctxsearch.records import (
 )
 from ctxsearch.store import LEXICAL_WORDS, Snapshot, Store
 
-Embed: TypeAlias = Callable[[Sequence[str]], list[Question]]
+Embed: TypeAlias = Callable[[Sequence[str]], Callable[[], list[Question]]]
+"""Begins to embed questions, and returns what waits for the end of it."""
 
 SENTENCE_WEIGHT = 0.8
 """Share of the best sentence in a dense score; the rest is the context's own."""
@@ -97,23 +98,27 @@ def answer(
             for place, question in enumerate(questions)
         ]
     finally:
-        if embeddings and aside:
+        if embeddings:
             embeddings.wait()
 
 
 class _Embeddings:
-    """The embeddings of questions: under way in another thread, or made when they are asked for."""
+    """The embeddings of questions: under way from the beginning, beside whatever their asker does."""
 
     def __init__(self, embed: Embed, questions: Sequence[str], *, aside: bool) -> None:
-        self._embed = embed
         self._questions = questions
+        self._embed = embed
+        self._finish: Callable[[], list[Question]] | None = None
         self._embedded: list[Question] = []
         self._error: BaseException | None = None
-        self._waited = 0.0
+        started = time.perf_counter()
         self._thread = threading.Thread(target=self._run, name="embedding") if aside else None
-        self._done = False
         if self._thread:
             self._thread.start()
+        else:
+            self._finish = embed(questions)
+        self._done = False
+        self._waited = time.perf_counter() - started
 
     def __getitem__(self, place: int) -> Question:
         self.wait()
@@ -135,7 +140,7 @@ class _Embeddings:
 
     def _run(self) -> None:
         try:
-            self._embedded = self._embed(self._questions)
+            self._embedded = (self._finish or self._embed(self._questions))()
         except BaseException as error:  # raised again where an embedding is asked for
             self._error = error
 

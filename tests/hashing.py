@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,9 @@ class HashEncoder:
 
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
         return [Question(text, self.vector(text), self.vector(text), False) for text in questions]
+
+    def begin_questions(self, questions: Sequence[str]) -> Callable[[], list[Question]]:
+        return partial(self.embed_questions, questions)
 
 
 def install() -> None:

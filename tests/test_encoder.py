@@ -168,6 +168,20 @@ def test_sentence_row_is_that_of_its_own_words(encoder: Encoder) -> None:
     assert int(np.argmax(embeddings[0][1:] @ question.embedding)) == 1
 
 
+def test_questions_under_way_together_are_what_they_are_alone(encoder: Encoder) -> None:
+    """Short ones and long ones are of different shapes, and of graphs that were compiled apart."""
+    texts = ["red fox", "Who " + "ran and " * 10 + "fell?", "blue whale"]
+    alone = [encoder.embed_questions([text])[0].embedding for text in texts]
+    first, second = encoder.begin_questions(texts[:1]), encoder.begin_questions(texts[1:2])
+    together = [second()[0], first()[0], encoder.begin_questions(texts[2:])()[0]]
+    for found, i in zip(together, (1, 0, 2), strict=True):
+        assert found.text == texts[i]
+        np.testing.assert_array_equal(found.embedding, alone[i])
+    for found, embedding in zip(encoder.embed_questions(texts), alone, strict=True):
+        np.testing.assert_allclose(found.embedding, embedding, rtol=0, atol=1e-5)
+    assert encoder.begin_questions([])() == []
+
+
 def test_question_of_32_tokens_fits_and_of_33_is_cut(encoder: Encoder) -> None:
     """``[CLS]`` and ``[SEP]`` are two of them."""
     fits, cut = encoder.embed_questions(["fox " * 30, "fox " * 31])

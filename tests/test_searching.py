@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +73,56 @@ def test_words_that_all_have_are_found_without_a_score(large: ctxsearch.Index) -
 def test_filters_hold(large: ctxsearch.Index) -> None:
     assert large.query("the heron", mode="lexical", where={"source": "d41"}).hits == ()
     assert [hit.source for hit in large.query("the heron", mode="lexical", where={"source": {"$gt": "d3"}})] == ["d40"]
+
+
+Found = list[tuple[int, float]]
+
+
+def scored(index: ctxsearch.Index, question: str) -> Found:
+    answer = index.query(question, k=5, mode="lexical")
+    return [(hit.context_id, hit.scores.lexical or 0.0) for hit in answer]
+
+
+def of_all_words(index: ctxsearch.Index, question: str) -> Found:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(searching, "SCORED_PER_HIT", 10**9)
+        return scored(index, question)
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ctxsearch.Index]:
+    """100 documents: all hold "the", every third "lake", two "heron"."""
+    with ctxsearch.open(tmp_path_factory.mktemp("half") / "index") as index:
+        index.add(
+            ctxsearch.Document(
+                "The river." + " A wide lake" * (n % 3 == 0) + " is here" * (n % 7) + " A heron." * (n in (40, 41)),
+                source=f"d{n}",
+            )
+            for n in range(100)
+        )
+        yield index
+
+
+def test_words_that_half_of_the_contexts_hold_are_left_out_beside_others(half: ctxsearch.Index) -> None:
+    found, whole = scored(half, "the lake"), of_all_words(half, "the lake")
+    assert [context for context, _ in found] == [context for context, _ in whole]
+    for (_, score), (_, with_all) in zip(found, whole, strict=True):
+        assert 0.0 < with_all - score < 0.0000022
+
+
+@pytest.mark.parametrize("question", ["the heron", "the river", "the xylophone", "heron"])
+def test_words_that_half_of_the_contexts_hold_count_where_others_find_too_few(
+    half: ctxsearch.Index, question: str
+) -> None:
+    assert scored(half, question) == of_all_words(half, question)
+    assert len(scored(half, question)) == (2 if question == "heron" else 5)
+
+
+def test_what_is_common_is_counted_anew_in_the_next_generation(tmp_path: Path) -> None:
+    with ctxsearch.open(tmp_path / "index") as index:
+        index.add(ctxsearch.Document(f"Rain {'and snow' * (n % 3 == 0)} {n}.", source=f"d{n}") for n in range(60))
+        assert len(scored(index, "rain snow")) == 5
+        index.add(ctxsearch.Document(f"Snow {'and rain ' * (n % 9 == 0)}{n}.", source=f"e{n}") for n in range(200))
+        assert [i for i, _ in scored(index, "rain snow")] == [i for i, _ in of_all_words(index, "rain snow")]
+        with ctxsearch.open(index.path, read_only=True) as fresh:
+            assert scored(index, "rain snow") == scored(fresh, "rain snow")

@@ -18,10 +18,29 @@ COLUMN_WEIGHTS = "2.0, 1.0, 1.0"
 SCORED = 10_000
 """Contexts that one lexical search scores, about. Catalogs up to this size are searched for every word."""
 
+SCORED_PER_HIT = 4
+"""Contexts for each that is wanted, up to which all are scored for all words."""
+
 WALKED = 300_000
 """Contexts that a search in which all words are common walks through, summed over its words."""
 
+WORDS_COUNTED = 20_000
+"""Words whose number of contexts is kept until the next generation: questions share their common words. About 2 MB."""
+
 _WORDS = re.compile(r"\w+")
+
+
+class _Statistics:
+    """What is known of the words of one generation."""
+
+    def __init__(self, generation: int, last: int, contexts: int) -> None:
+        self.generation = generation
+        self.last = last
+        """The highest id of a context."""
+        self.contexts = contexts
+        """How many there are; the highest id where they are more than `SCORED`."""
+        self.frequencies: dict[str, int] = {}
+        """How many contexts hold a word."""
 
 
 class Searching(Metadata):
@@ -29,6 +48,7 @@ class Searching(Metadata):
 
     _matching: tuple[tuple[int, str, str], IntArray] | None = None
     """What `matching_contexts` found last: people filter by the same again and again."""
+    _statistics: _Statistics | None = None
 
     def documents(self, where: Mapping[str, Any] | None = None) -> Iterator[DocumentSummary]:
         """All documents, in the order of their ids."""
@@ -83,8 +103,18 @@ class Searching(Metadata):
             limit: most contexts to return.
             where: only documents with these metadata.
         """
+        statistics = self._known_words()
+        telling = words if where else self._telling(words, limit, statistics)
+        found = self._search(telling, limit, where, statistics)
+        if len(found) < limit and len(telling) < len(words):
+            found = self._search(words, limit, where, statistics)
+        return found
+
+    def _search(
+        self, words: Sequence[str], limit: int, where: Mapping[str, Any] | None, statistics: _Statistics
+    ) -> list[tuple[int, float]]:
         fits, parameters = self._condition(where, "document_id")
-        match, tells = self._match(words)
+        match, tells = self._match(words, statistics)
         if not match:
             return []
         score = f"-bm25(contexts_fts, {COLUMN_WEIGHTS})" if tells else "0.0"
@@ -97,7 +127,7 @@ class Searching(Metadata):
             f"WHERE contexts_fts MATCH :match {filtered} {order} LIMIT :limit",
             {**parameters, "match": match, "limit": limit},
         )
-        return [(row[0], row[1]) for row in rows]
+        return rows.fetchall()
 
     def _condition(self, where: Mapping[str, Any] | None, column: str) -> tuple[str, dict[str, Any]]:
         """A condition as SQL over a column of document ids.
@@ -111,12 +141,32 @@ class Searching(Metadata):
         empty = self._db.execute("SELECT NOT EXISTS (SELECT 1 FROM documents)").fetchone()[0]
         return condition(where, column, None if empty else self)
 
-    def _match(self, words: Sequence[str]) -> tuple[str, bool]:
+    def _known_words(self) -> _Statistics:
+        """Those of the generation that is read, kept until there is another."""
+        generation = self.generation()
+        known = self._statistics
+        if known is None or known.generation != generation or len(known.frequencies) > WORDS_COUNTED:
+            last = self._db.execute("SELECT max(id) FROM contexts").fetchone()[0] or 0
+            contexts = last if last > SCORED else self._db.execute("SELECT count(*) FROM contexts").fetchone()[0]
+            known = self._statistics = _Statistics(generation, last, contexts)
+        return known
+
+    def _telling(self, words: Sequence[str], limit: int, statistics: _Statistics) -> Sequence[str]:
+        """The words without those that half of the contexts hold, as far as there are others.
+
+        FTS5 gives such a word an inverse document frequency of 0.000001, so it adds 0.0000022 to a score at the most;
+        yet most of the contexts are scored for such words alone. Nothing is left out where few contexts are scored.
+        """
+        if statistics.contexts > SCORED or statistics.contexts <= SCORED_PER_HIT * limit:
+            return words
+        return [word for word in words if 2 * self._frequency_of(word, statistics) < statistics.contexts] or words
+
+    def _match(self, words: Sequence[str], statistics: _Statistics) -> tuple[str, bool]:
         """An FTS5 expression, empty if no context can fit; and whether few enough fit to be scored."""
-        last = self._db.execute("SELECT max(id) FROM contexts").fetchone()[0] or 0
+        last = statistics.last
         if last <= SCORED:
             return " OR ".join(map(_quoted, words)), True
-        frequencies = {word: self._frequency(_quoted(word), last) for word in words}
+        frequencies = {word: self._frequency_of(word, statistics) for word in words}
         rarest = sorted((word for word in words if frequencies[word]), key=lambda word: frequencies[word])
         chosen: list[str] = []
         total = 0
@@ -135,6 +185,12 @@ class Searching(Metadata):
             if self._frequency(match, last) <= SCORED:
                 return match, True
         return " AND ".join(map(_quoted, rarest)), False
+
+    def _frequency_of(self, word: str, statistics: _Statistics) -> int:
+        """How many contexts hold a word."""
+        if word not in statistics.frequencies:
+            statistics.frequencies[word] = self._frequency(_quoted(word), statistics.last)
+        return statistics.frequencies[word]
 
     def _frequency(self, match: str, last: int) -> int:
         """How many contexts fit; beyond `SCORED` estimated from how far the walk came, to ``last`` at the end."""

@@ -12,8 +12,8 @@ from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.rows import Rows
 from ctxsearch.evidence import SentenceWords, sentence_words
 
-CONTEXTS_KEPT = 4096
-"""Contexts whose words are kept; about 10 kB each. Without it, half of a hybrid query is finding words again."""
+CONTEXTS_KEPT = 2048
+"""Contexts whose words are kept; about 14 kB each. Without it, half of a hybrid query is finding words again."""
 
 
 class Sentences(Rows):

@@ -7,7 +7,7 @@ Günther et al. 2024, arXiv:2409.04701).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
 
@@ -100,6 +100,10 @@ class Encoder:
 
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
         """Embed questions; what does not fit the question window is cut and said in `Question.truncated`."""
+        return self.begin_questions(questions)()
+
+    def begin_questions(self, questions: Sequence[str]) -> Callable[[], list[Question]]:
+        """Begin to embed questions. What this returns has to be called, once; it waits, and gives the embeddings."""
         tokens = self._tokenizer.encode(
             [self._question_prefix + question for question in questions], self.passport.question_window
         )
@@ -111,9 +115,16 @@ class Encoder:
             ids = [tokens[i].ids for i in members]
             vectors[list(members)] = self._join(np.concatenate(pooled), ids, [nothing] * len(ids))
 
-        self._graph.compiled(self.passport.question_window).run([t.ids for t in tokens], pool)
-        states = self._lexical.states_of(vectors) if self._lexical else vectors
-        return [Question(question, vectors[i], states[i], tokens[i].truncated) for i, question in enumerate(questions)]
+        longest = max((len(t.ids) for t in tokens), default=0)
+        compiled = self._graph.compiled(self.passport.question_window, longest)
+        finish = compiled.begin([t.ids for t in tokens], pool)
+
+        def embedded() -> list[Question]:
+            finish()
+            states = self._lexical.states_of(vectors) if self._lexical else vectors
+            return [Question(text, vectors[i], states[i], tokens[i].truncated) for i, text in enumerate(questions)]
+
+        return embedded
 
     def _join(self, rows: FloatArray, ids: Sequence[IntArray], boundaries: Sequence[IntArray]) -> FloatArray:
         """Put the lexical part beside pooled rows, for a model that has one."""

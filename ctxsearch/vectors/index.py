@@ -8,6 +8,7 @@ what was written are taken from the authority instead. So a damaged file costs t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -259,7 +260,8 @@ class VectorIndex:
         found: dict[int, FloatArray] = {}
         for part, places in self._found(np.unique(np.array(wanted, np.int64))):
             gathered = part.segment.gather(places)
-            several = np.split(products_of(gathered.rows, vector), gathered.starts[1:-1])
+            products = products_of(gathered.rows, vector)
+            several = [products[a:b] for a, b in pairwise(gathered.starts.tolist())]
             found.update(zip(part.segment.context_ids[places].tolist(), several, strict=True))
         return {context_id: found[context_id] for context_id in wanted}
 

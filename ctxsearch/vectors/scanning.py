@@ -108,11 +108,13 @@ def one_thread() -> Iterator[None]:
 def products_of(rows: Rows, vector: FloatArray) -> FloatArray:
     """Inner products of rows with a vector, float32 of shape (rows,).
 
-    Each is the same whatever rows are beside it, so equal rows have equal scores.
+    Each is the same whatever rows are beside it, and the one that a scan gives, so equal rows have equal scores. FAISS
+    multiplies float16 as it is, which takes a quarter of the time of decoding it first.
     """
-    with one_thread():
-        values = decoded(rows)
-    found: FloatArray = np.einsum("ij,j->i", values, vector.astype(np.float32, copy=False))
+    found = np.zeros(len(rows), np.float32)
+    if len(rows):
+        positions, products = Scan(rows).search(vector, len(rows), None)
+        found[positions] = products
     return found
 
 
