@@ -51,10 +51,10 @@ PROBES_STEP = 2**0.25
 CODES_A_ROW = 40
 """Codes that are looked at in the time in which a row is read, checked and scored."""
 
-RANKED = 3000
-"""Contexts that are ranked exactly for a sample: ten of them are in every share."""
+RANKED = 2000
+"""Contexts that are ranked exactly for a sample: nearly always, ten of them are in each share."""
 
-BLOCK_ROWS = 8192
+BLOCK_ROWS = 4096
 """Rows that are decoded at a time, about."""
 
 SENTENCE_WEIGHT = 0.85
@@ -213,8 +213,7 @@ def _samples(segment: Segment, random: np.random.Generator) -> FloatArray:
 def _ranked(segment: Segment, queries: FloatArray) -> IntArray:
     """The places of the `RANKED` best contexts for each query, best first; all, if there are fewer."""
     keep = min(RANKED, len(segment))
-    scores: list[FloatArray] = [np.empty((len(queries), 0), np.float32)]
-    places: list[IntArray] = [np.empty(0, np.int64)]
+    scores = np.empty((len(queries), 0), np.float32)
     best: IntArray = np.empty((len(queries), 0), np.int64)
     first = 0
     while first < len(segment):
@@ -222,16 +221,14 @@ def _ranked(segment: Segment, queries: FloatArray) -> IntArray:
         last = min(max(last, first + 1), len(segment))
         starts = segment.starts[first : last + 1]
         products = queries @ decoded(segment.block(int(starts[0]), int(starts[-1]))).T
-        scores.append(_blends(products, starts - starts[0]))
-        places.append(np.arange(first, last))
+        scores = np.concatenate([scores, _blends(products, starts - starts[0])], axis=1)
+        new = np.broadcast_to(np.arange(first, last), (len(queries), last - first))
+        best = np.concatenate([best, new], axis=1)
         first = last
-        if len(places) > 8 or first == len(segment):
-            several, new = np.concatenate(scores, axis=1), np.concatenate(places[1:])
-            own = np.concatenate([best, np.broadcast_to(new, (len(queries), len(new)))], axis=1)
-            chosen = np.argpartition(-several, min(keep, several.shape[1]) - 1, axis=1)[:, :keep]
-            best = np.take_along_axis(own, chosen, 1)
-            scores, places = [np.take_along_axis(several, chosen, 1)], places[:1]
-    ordered: IntArray = np.take_along_axis(best, np.argsort(-scores[0], axis=1, kind="stable"), 1)
+        if scores.shape[1] > keep:
+            chosen = np.argpartition(-scores, keep - 1, axis=1)[:, :keep]
+            scores, best = np.take_along_axis(scores, chosen, 1), np.take_along_axis(best, chosen, 1)
+    ordered: IntArray = np.take_along_axis(best, np.argsort(-scores, axis=1, kind="stable"), 1)
     return ordered
 
 

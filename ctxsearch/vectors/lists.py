@@ -181,9 +181,12 @@ def _sample(segment: Segment, wanted: int) -> Rows:
     random = np.random.default_rng(wanted)
     starts = np.arange(0, len(segment.rows), TRAINED_TOGETHER)
     some = np.sort(random.choice(starts, min(len(starts), wanted // TRAINED_TOGETHER), replace=False))
-    rows = np.concatenate([segment.block(first, first + TRAINED_TOGETHER) for first in some.tolist()])
-    shuffled: Rows = rows[random.permutation(len(rows))]
-    return shuffled
+    order = random.permutation(len(some) * TRAINED_TOGETHER)
+    rows = np.zeros((len(order), segment.dim), np.float16)
+    for i, first in enumerate(some.tolist()):
+        block = segment.block(first, first + TRAINED_TOGETHER)
+        rows[order[i * TRAINED_TOGETHER :][: len(block)]] = block
+    return rows
 
 
 def lists_are_whole(path: Path, said: dict[str, Any]) -> bool:

@@ -197,7 +197,8 @@ class Segment:
         assert self._map is not None
         self._map.madvise(mmap.MADV_WILLNEED, begin, end - begin)
         rows = self.rows[first:last].copy()
-        self._map.madvise(mmap.MADV_DONTNEED, begin, end - begin)
+        begin = max(0, begin - TOUCHED_BYTES)  # a multiple of the page, as begin is
+        self._map.madvise(mmap.MADV_DONTNEED, begin, min(end + TOUCHED_BYTES, self._mapped) - begin)
         return rows
 
     def gather(self, places: IntArray) -> Gathered:
