@@ -306,7 +306,7 @@ def measure(work: Path, contexts: int) -> dict[str, Any]:
         print(contexts, name, result["recall"][name], file=sys.stderr)
     with index._store.snapshot() as snapshot:
         lists = snapshot.vectors().lists()
-        for level in lists[0].depth.levels if lists else ():
+        for level in lists[0].levels.levels if lists else ():
             shares, taken = [], []
             for right, embedding in zip(exact["none"], embeddings, strict=True):
                 begun = time.perf_counter()
@@ -314,7 +314,7 @@ def measure(work: Path, contexts: int) -> dict[str, Any]:
                 taken.append((time.perf_counter() - begun) * 1000)
                 shares.append(len({c.context_id for c in found} & set(right)) / 10)
             point = {"measured": level.recall, "real": round(statistics.mean(shares), 4), "p50": p(taken, 0.5)}
-            result["curve"].append({**point, "probes": level.probes, "rows": level.rows})
+            result["curve"].append({**point, "probes": level.depths[0].probes, "rows": level.depths[0].rows})
     result["vector_index"] = lists[0].kind if lists else "exact"
     result["resident_mib"] = resident()
     index.close()

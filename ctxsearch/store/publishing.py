@@ -21,11 +21,13 @@ from ctxsearch.catalog import Catalog
 from ctxsearch.errors import StoreError
 from ctxsearch.layout import IndexFolder, replace_atomically, step
 from ctxsearch.records import IntArray
-from ctxsearch.store.following import CONTEXTS_PER_BATCH
 from ctxsearch.store.published import Note, Published, is_whole, open_segment
 
 if TYPE_CHECKING:
     from ctxsearch.vectors import Segment
+
+CONTEXTS_PER_BATCH = 1024
+"""Contexts that are read and written at a time."""
 
 LESS = 2
 """A segment has more than this many times the rows of the next."""

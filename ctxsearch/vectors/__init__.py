@@ -1,10 +1,11 @@
 """The vector index: rows of contexts, and search among them, exact or approximate. The only importer of faiss.
 
-    segments.py   rows of contexts in one file that is never changed, memory-mapped, under checksums
-    scanning.py   exact search over rows
-    lists.py      approximate search over the rows of a large segment: lists of 1-bit codes, in a file beside it
-    depth.py      how deep to search the lists for a wanted recall, measured
-    index.py      `VectorIndex`: segments and what came since, without what was removed; one list of scores
+    segments.py    rows of contexts in one file that is never changed, memory-mapped, under checksums
+    scanning.py    exact search over rows
+    lists.py       approximate search over the rows of a large segment: lists of 1-bit codes, in a file beside it
+    centroids.py   centroids of lists, and the nearest of them to each row
+    depth.py       how deep to search the lists for a wanted recall, measured
+    index.py       `VectorIndex`: segments and what came since, without what was removed; one list of scores
 
 A context has a row for itself and one for each of its sentences; ordinal 0 is the context. Rows are float16, the very
 values the catalog has; scores are inner products in float32, computed from those rows whatever found them. What FAISS

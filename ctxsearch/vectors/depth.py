@@ -4,9 +4,10 @@ Recall is the share of the ten contexts with the best scores that are found. It 
 segment, each moved until its cosine with where it stood is `LIKENESS`: what is measured so is close to what real
 questions get (benchmarks/SCALE.md compares them).
 
-What a search of lists may miss, it misses for two reasons. The list in which a context's best row stands is not among
-those that are probed: so it is counted in which place, by distance of the lists, that list comes. Or so many rows are
-better by their codes that this one is not looked at: so the search is run and its answer compared.
+What a search of lists may miss, it misses for two reasons: the lists that a context's rows stand in are not among those
+that are probed, or so many rows are better by their codes that these are not looked at. All lists are searched once for
+each sample; from the lists of what is found, it is known what any number of probes and rows would find. Of those that
+reach a recall the cheapest is kept. The same is done among random shares of the contexts, as filters leave them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxsearch.records import FloatArray, IntArray
-from ctxsearch.vectors.scanning import decoded
+from ctxsearch.vectors.scanning import Selection, decoded
 
 if TYPE_CHECKING:
     from ctxsearch.vectors.lists import Lists
@@ -31,101 +33,176 @@ LIKENESS = 0.85
 
 RECALL_AT = 10
 
-RANKS = (10, 100, 1000)
-"""Ranks for which the number of lists is known. With a filter that keeps one in ten, the best ten have ranks to 100."""
+SHARES = (1.0, 0.1, 0.01)
+"""Of the contexts, among which depths are measured, falling."""
 
 LEVELS = (0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998)
 """Recalls for which the depth is known."""
 
-ROWS = (100, 200, 400, 800, 1600)
+ROWS = (50, 100, 200, 300, 400, 600, 800, 1200, 1600, 2400, 3200)
 """Rows by their codes whose contexts are scored, that are tried."""
 
-BLOCK_CONTEXTS = 4096
+MISSED = (0.5, 0.25, 0.25)
+"""Of what a recall lets be missed, the part that samples may miss, for each of `SHARES`: questions are not samples."""
+
+PROBES_STEP = 2**0.25
+"""Numbers of lists that are tried grow by this factor."""
+
+CODES_A_ROW = 40
+"""Codes that are looked at in the time in which a row is read, checked and scored."""
+
+RANKED = 2000
+"""Contexts that are ranked exactly for a sample: nearly always, ten of them are in each share."""
+
+BLOCK_ROWS = 4096
+"""Rows that are decoded at a time, about."""
 
 SENTENCE_WEIGHT = 0.8
 """The blend that recall is measured for; the one that `query` uses."""
 
-_WANTED = np.concatenate([np.arange(10), np.arange(50, 100), np.arange(500, 1000, 10)])
-_COLUMNS = (slice(0, 10), slice(10, 60), slice(60, 110))
-"""The ranks that are looked at for each of `RANKS`: up to it, and from half of it on."""
+
+class Depth(NamedTuple):
+    """How deep to search."""
+
+    probes: int
+    """Lists to look at."""
+    rows: int
+    """Rows to score, for the ten best contexts."""
 
 
 class Level(NamedTuple):
     """How deep to search for a recall."""
 
     recall: float
-    """As it was measured, at `RECALL_AT`."""
-    probes: tuple[int, ...]
-    """Lists to look at, for each of `RANKS`."""
-    rows: int
-    """Rows to score, for the ten best contexts."""
+    """As it was measured, at `RECALL_AT`, among all contexts."""
+    depths: tuple[Depth, ...]
+    """For each of `SHARES`."""
+
+    def among(self, share: float) -> Depth:
+        """How deep, where a filter leaves a share of the contexts; between those measured a straight line of logs."""
+        known = np.log(self.depths)
+        at = np.log(SHARES)
+        probes, rows = (np.exp(np.interp(np.log(share), at[::-1], known[::-1, i])) for i in range(2))
+        if share < SHARES[-1]:
+            probes *= (share / SHARES[-1]) ** min(0.0, (known[-1, 0] - known[-2, 0]) / (at[-1] - at[-2]))
+        return Depth(round(float(probes)), round(float(rows)))
 
 
-class Depth:
+class Levels:
     """The levels of a segment, rising."""
 
     def __init__(self, levels: Sequence[Level]) -> None:
         self.levels = sorted(levels)
 
     @classmethod
-    def from_json(cls, said: Sequence[Mapping[str, Any]]) -> Depth:
-        return cls([Level(float(v["recall"]), tuple(map(int, v["probes"])), int(v["rows"])) for v in said])
+    def from_json(cls, said: Sequence[Mapping[str, Any]]) -> Levels:
+        return cls([Level(float(v["recall"]), tuple(Depth(*map(int, one)) for one in v["depths"])) for v in said])
 
     def to_json(self) -> list[dict[str, Any]]:
-        return [{"recall": level.recall, "probes": list(level.probes), "rows": level.rows} for level in self.levels]
+        return [{"recall": level.recall, "depths": [list(depth) for depth in level.depths]} for level in self.levels]
 
     def level(self, recall: float) -> Level | None:
         """The least deep one that reaches a recall; None if none does."""
         return next((level for level in self.levels if level.recall >= recall), None)
 
 
-def probes_at(level: Level, rank: float) -> int:
-    """Lists to look at, so that contexts up to a rank are found; a straight line of logs between and beyond."""
-    (one, other), known = np.log(RANKS[-2:]), np.log(level.probes)
-    at = np.log(max(rank, RANKS[0]))
-    beyond = max(0.0, at - other) * (known[-1] - known[-2]) / (other - one)
-    return max(1, round(float(np.exp(np.interp(at, np.log(RANKS), known) + beyond))))
-
-
-def measure(segment: Segment, lists: Lists, seed: int = 1) -> Depth:
+def measure(segment: Segment, lists: Lists, in_list: IntArray, seed: int = 1) -> Levels:
     """Measure the levels of a segment.
 
     Args:
         segment: of some hundred contexts at the least.
         lists: those of its rows.
+        in_list: the list that each row stands in.
         seed: for the sample.
     """
-    queries = _samples(segment, np.random.default_rng(seed))
-    truth, best_rows = _truth(segment, queries)
+    random = np.random.default_rng(seed)
+    queries = _samples(segment, random)
+    ranked = _ranked(segment, queries)
     near = lists.order(queries)
     places = np.empty_like(near)
     np.put_along_axis(places, near, np.arange(near.shape[1])[np.newaxis, :], axis=1)
-    in_list = lists.lists_of(decoded(segment.rows[best_rows.ravel()])).reshape(best_rows.shape)
-    came = np.take_along_axis(places, in_list, axis=1)  # in which place the list comes that has the row
+    tables = []
+    for share in SHARES:
+        kept = random.random(len(segment)) < share
+        found = lists.search_many(queries, ROWS[-1], lists.count, Selection.of(kept, segment.counts))
+        came = np.take_along_axis(places, np.where(found < 0, 0, in_list[found]), axis=1)
+        came[found < 0] = lists.count
+        tables.append(_recalls(segment, kept, ranked, found, came, _tried(lists.count)))
+    row = CODES_A_ROW * len(segment.rows) / len(segment)
     levels = []
     for wanted in LEVELS:
-        share = (1 + wanted) / 2  # half of what may be missed is missed here, the other half by the codes
-        needed = [int(np.quantile(came[:, columns], share)) + 1 for columns in _COLUMNS]
-        probes = tuple(int(count) for count in np.maximum.accumulate(needed))
-        found = lists.search_many(queries, ROWS[-1], probes[0])
-        for rows in ROWS:
-            recall = _recall(segment, truth, found[:, :rows])
-            if recall >= wanted or rows == ROWS[-1]:
-                levels.append(Level(round(recall, 4), probes, rows))
-                break
-    return Depth(levels)
+        depths = [
+            _cheapest(table, 1 - missed * (1 - wanted), lists.count, share * len(segment.rows) / lists.count, row)
+            for table, share, missed in zip(tables, SHARES, MISSED, strict=True)
+        ]
+        levels.append(Level(round(depths[0][0], 4), tuple(depth for _, depth in depths)))
+    return Levels(levels)
 
 
-def _recall(segment: Segment, truth: IntArray, found: IntArray) -> float:
-    """The share of the best contexts that have a row among those found."""
-    shares = [np.isin(best, segment.contexts_of(rows)).mean() for best, rows in zip(truth, found, strict=True)]
-    return float(np.mean(shares))
+def _tried(count: int) -> IntArray:
+    """Numbers of lists that are tried."""
+    powers = np.arange(1 + int(np.log(count) / np.log(PROBES_STEP)))
+    return np.unique([*np.round(PROBES_STEP**powers).astype(np.int64), count])
+
+
+def _recalls(
+    segment: Segment, kept: NDArray[np.bool_], ranked: IntArray, found: IntArray, came: IntArray, tried: IntArray
+) -> FloatArray:
+    """The share of the ten best of the contexts kept that has a row among those found.
+
+    Args:
+        segment: whose rows they are.
+        kept: which contexts may be found.
+        ranked: the best contexts for each sample, best first.
+        found: rows for each sample, the best by their codes first.
+        came: in which place, by distance from the sample, the list comes that has the row.
+        tried: numbers of lists.
+
+    Returns:
+        Mean recall for each number of lists and each of `ROWS`.
+    """
+    hits = np.zeros((len(tried), len(ROWS)), np.float32)
+    wanted = 0
+    contexts = segment.contexts_in_order(found)
+    for best, rows, where in zip(ranked, contexts, came, strict=True):
+        right = best[kept[best]][:RECALL_AT]
+        wanted += len(right)
+        matches = np.flatnonzero(np.isin(rows, right) & (where < tried[-1]))
+        for i, probes in enumerate(tried.tolist()):
+            looked_at = np.cumsum(where < probes)  # in which place a row comes when so many lists are probed
+            own = matches[where[matches] < probes]
+            first = np.full(len(right), len(rows) + 1)
+            for context, place in zip(rows[own].tolist(), looked_at[own].tolist(), strict=True):
+                at = int(np.flatnonzero(right == context)[0])
+                first[at] = min(first[at], place)
+            hits[i] += (first[:, np.newaxis] <= np.array(ROWS)[np.newaxis, :]).sum(axis=0)
+    shares: FloatArray = hits / np.float32(max(1, wanted))
+    return shares
+
+
+def _cheapest(recalls: FloatArray, wanted: float, count: int, codes: float, row: float) -> tuple[float, Depth]:
+    """The depth that reaches a recall for the least time, and its recall; the deepest where none does.
+
+    Args:
+        recalls: for each number of lists tried and each of `ROWS`.
+        wanted: the recall.
+        count: how many lists there are.
+        codes: looked at in a list.
+        row: what scoring the context of a row takes, in codes.
+    """
+    tried = _tried(count)
+    cost = tried[:, np.newaxis] * codes + np.array(ROWS)[np.newaxis, :] * row
+    cost = np.where(recalls >= min(wanted, recalls.max()), cost, np.inf)
+    i, j = np.unravel_index(int(np.argmin(cost)), cost.shape)
+    return float(recalls[i, j]), Depth(int(tried[i]), ROWS[int(j)])
 
 
 def _samples(segment: Segment, random: np.random.Generator) -> FloatArray:
     """Sentences, each moved in the direction of the difference of two others, float32 of shape (`SAMPLED`, dim)."""
     positions = random.choice(len(segment.rows), (3, SAMPLED))
-    rows, one, other = (decoded(segment.rows[several]) for several in positions)
+    rows, one, other = (
+        decoded(np.concatenate([segment.block(at, at + 1) for at in several])) for several in positions.tolist()
+    )
     aside = one - other
     aside -= np.einsum("ij,ij->i", aside, rows)[:, np.newaxis] * rows
     aside /= np.linalg.norm(aside, axis=1, keepdims=True) + 1e-9
@@ -133,33 +210,26 @@ def _samples(segment: Segment, random: np.random.Generator) -> FloatArray:
     return moved.astype(np.float32)
 
 
-def _truth(segment: Segment, queries: FloatArray) -> tuple[IntArray, IntArray]:
-    """The `RECALL_AT` best contexts for each query; and of contexts around each of `RANKS`, the rows that are nearest.
-
-    Returns:
-        Places of shape (`SAMPLED`, `RECALL_AT`), and positions of rows, in the columns that `_COLUMNS` names.
-    """
-    keep = min(RANKS[-1], len(segment))
+def _ranked(segment: Segment, queries: FloatArray) -> IntArray:
+    """The places of the `RANKED` best contexts for each query, best first; all, if there are fewer."""
+    keep = min(RANKED, len(segment))
     scores = np.empty((len(queries), 0), np.float32)
-    places = np.empty((len(queries), 0), np.int64)
-    for first in range(0, len(segment), BLOCK_CONTEXTS):
-        last = min(first + BLOCK_CONTEXTS, len(segment))
+    best: IntArray = np.empty((len(queries), 0), np.int64)
+    first = 0
+    while first < len(segment):
+        last = int(np.searchsorted(segment.starts, segment.starts[first] + BLOCK_ROWS, side="right")) - 1
+        last = min(max(last, first + 1), len(segment))
         starts = segment.starts[first : last + 1]
-        products = queries @ decoded(segment.rows[starts[0] : starts[-1]]).T
+        products = queries @ decoded(segment.block(int(starts[0]), int(starts[-1]))).T
         scores = np.concatenate([scores, _blends(products, starts - starts[0])], axis=1)
-        own = np.broadcast_to(np.arange(first, last), (len(queries), last - first))
-        places = np.concatenate([places, own], axis=1)
+        new = np.broadcast_to(np.arange(first, last), (len(queries), last - first))
+        best = np.concatenate([best, new], axis=1)
+        first = last
         if scores.shape[1] > keep:
             chosen = np.argpartition(-scores, keep - 1, axis=1)[:, :keep]
-            scores, places = np.take_along_axis(scores, chosen, 1), np.take_along_axis(places, chosen, 1)
-    places = np.take_along_axis(places, np.argsort(-scores, axis=1, kind="stable"), 1)
-    wanted = np.minimum(_WANTED, keep - 1)
-    rows = np.empty((len(queries), len(wanted)), np.int64)
-    for i, query in enumerate(queries):
-        for j, place in enumerate(places[i, wanted].tolist()):
-            a, b = segment.starts[place : place + 2].tolist()
-            rows[i, j] = a + int(np.argmax(decoded(segment.rows[a:b]) @ query))
-    return places[:, :RECALL_AT], rows
+            scores, best = np.take_along_axis(scores, chosen, 1), np.take_along_axis(best, chosen, 1)
+    ordered: IntArray = np.take_along_axis(best, np.argsort(-scores, axis=1, kind="stable"), 1)
+    return ordered
 
 
 def _blends(products: FloatArray, starts: IntArray) -> FloatArray:

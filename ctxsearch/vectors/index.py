@@ -15,17 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxsearch.records import FloatArray, IntArray
-from ctxsearch.vectors.depth import RECALL_AT, Level, probes_at
+from ctxsearch.vectors.depth import CODES_A_ROW, RECALL_AT, Level
 from ctxsearch.vectors.lists import Lists
 from ctxsearch.vectors.scanning import Scan, Selection, decoded, products_of, scan_blocks
 from ctxsearch.vectors.segments import Rows, Segment, VectorFileError, check_shape
 
 SCANNED_BYTES = 32 << 20
 """A segment up to this size is scanned in memory, and all of it checked when it is attached. Others have lists."""
-
-CODES_A_ROW = 40
-"""Codes that are looked at in the time in which a row is read, checked and scored. Where a filter leaves so few rows
-that scoring them all is quicker than looking through the lists, that is done; it is exact."""
 
 ROWS_GROWTH = 0.6
 """Rows to score grow as this power of k."""
@@ -119,7 +115,7 @@ class _Part:
     def scan(self, vector: FloatArray, depth: int, chosen: Selection | None) -> tuple[IntArray, FloatArray]:
         self.ready()
         if self._scan is None:
-            return scan_blocks(self.segment.rows, vector, depth, chosen)
+            return scan_blocks(self.segment, vector, depth, chosen)
         return self._scan.search(vector, depth, chosen)
 
 
@@ -190,7 +186,7 @@ class VectorIndex:
 
     def kind(self, recall: float) -> tuple[str, float]:
         """How the largest segment is searched for a recall, and the least recall that was measured in a segment."""
-        used = [(lists, level) for lists in self.lists() if (level := lists.depth.level(recall)) and recall < 1.0]
+        used = [(lists, level) for lists in self.lists() if (level := lists.levels.level(recall)) and recall < 1.0]
         if not used:
             return "exact", 1.0
         return used[0][0].kind, min(level.recall for _, level in used)
@@ -338,7 +334,7 @@ class VectorIndex:
         contexts = len(part.segment) if chosen is None else int(np.count_nonzero(chosen))
         if not contexts:
             return _NOTHING
-        level = part.lists.depth.level(recall) if part.lists and recall < 1.0 else None
+        level = part.lists.levels.level(recall) if part.lists and recall < 1.0 else None
         if level is None:
             return self._scan_part(part, vector, k, weight, allowed)
         try:
@@ -359,13 +355,13 @@ class VectorIndex:
         """Search the lists; deeper, where they do not give k contexts."""
         assert part.lists is not None
         contexts = len(part.segment) if chosen is None else int(np.count_nonzero(chosen))
-        probes = probes_at(level, k * len(part.segment) / contexts)
+        probes, rows = level.among(contexts / len(part.segment))
         selection = part.selection(chosen)
         if chosen is not None and selection is not None:
             codes = min(probes, part.lists.count) * len(part.segment.rows) / part.lists.count
             if selection.rows * CODES_A_ROW <= codes:
                 return self._score(part, np.flatnonzero(chosen), vector, weight).best(k)
-        rows = round(level.rows * max(1.0, k / RECALL_AT) ** ROWS_GROWTH)
+        rows = round(rows * max(1.0, k / RECALL_AT) ** ROWS_GROWTH)
         while True:
             found = part.lists.search(vector, rows, probes, selection)
             scored = self._score(part, part.segment.contexts_of(found), vector, weight).best(k)

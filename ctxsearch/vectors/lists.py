@@ -22,15 +22,23 @@ from typing import Any
 import numpy as np
 
 from ctxsearch.records import FloatArray, IntArray
-from ctxsearch.vectors.depth import Depth, measure
-from ctxsearch.vectors.scanning import BLOCK_ROWS, Selection, decoded, one_thread
-from ctxsearch.vectors.segments import Segment, VectorFileError
+from ctxsearch.vectors.centroids import Centroids
+from ctxsearch.vectors.depth import Levels, measure
+from ctxsearch.vectors.scanning import Selection, decoded, one_thread
+from ctxsearch.vectors.segments import Rows, Segment, VectorFileError
 
-TRAINED_ROWS = 50
+VERSION = 2
+"""Of how lists are made and measured; those of another are made anew at the next write, and not used before. Up to 1,
+recall was measured too high in large segments."""
+
+TRAINED_ROWS = 32
 """Rows for each centroid that centroids are found from."""
 
-ROUNDS = 6
-"""Of k-means."""
+TRAINED_TOGETHER = 8
+"""Of those, rows that stand in succession."""
+
+BLOCK_ROWS = 8192
+"""Rows that are decoded at a time."""
 
 QUERY_BITS = 4
 """To which a question's values are rounded when it is compared with codes."""
@@ -39,11 +47,11 @@ QUERY_BITS = 4
 class Lists:
     """The lists of one segment."""
 
-    def __init__(self, rows: int, count: int, depth: Depth, load: Callable[[], Any]) -> None:
+    def __init__(self, rows: int, count: int, levels: Levels, load: Callable[[], Any]) -> None:
         """Lists that are made or loaded; FAISS is imported when they are first searched."""
         self.rows = rows
         self.count = count
-        self.depth = depth
+        self.levels = levels
         self._load = load
 
     @functools.cached_property
@@ -65,16 +73,19 @@ class Lists:
 
         count, dim = segment.rows.shape
         lists = 1 << round(np.log2(2 * np.sqrt(count)))
-        random = np.random.default_rng(lists)
-        sample = np.sort(random.choice(count, min(count, TRAINED_ROWS * lists), replace=False))
         index: Any = faiss.index_factory(dim, f"IVF{lists},RaBitQ", faiss.METRIC_INNER_PRODUCT)
-        index.cp.niter = ROUNDS
-        index.cp.min_points_per_centroid = 1  # or FAISS prints
-        index.train(decoded(segment.rows[sample]))
+        centroids = Centroids.find(_sample(segment, TRAINED_ROWS * lists), lists)
+        index.quantizer.add(centroids.rows)
+        index.is_trained = True
+        in_list = np.empty(count, np.int64)
         for first in range(0, count, BLOCK_ROWS):
-            index.add(decoded(segment.rows[first : first + BLOCK_ROWS]))
-        made = cls(count, lists, Depth([]), lambda: index)
-        made.depth = measure(segment, made)
+            last = min(first + BLOCK_ROWS, count)
+            rows = decoded(segment.block(first, last))
+            nearest = centroids.nearest(rows)
+            in_list[first:last] = nearest
+            index.add_core(last - first, faiss.swig_ptr(rows), None, faiss.swig_ptr(nearest))
+        made = cls(count, lists, Levels([]), lambda: index)
+        made.levels = measure(segment, made, in_list)
         return made
 
     def write(self, path: Path) -> dict[str, Any]:
@@ -92,12 +103,13 @@ class Lists:
         size = path.stat().st_size
         head = size - self.rows * (self._index.code_size + 8)
         return {
+            "version": VERSION,
             "lists": self.count,
             "bytes": size,
             "head": head,
             "sha256": _digest(path, head),
             "crc": _checksum(path),
-            "depth": self.depth.to_json(),
+            "levels": self.levels.to_json(),
         }
 
     @classmethod
@@ -110,8 +122,10 @@ class Lists:
             segment: whose rows they are.
 
         Raises:
-            VectorFileError: it is missing, or not what was written.
+            VectorFileError: it is missing, not what was written, or of another version.
         """
+        if said.get("version") != VERSION:
+            raise VectorFileError(f"{path} was made by another version of this program")
         try:
             if path.stat().st_size != said["bytes"] or _digest(path, said["head"]) != said["sha256"]:
                 raise VectorFileError(f"{path} is damaged")
@@ -126,7 +140,7 @@ class Lists:
             except RuntimeError as error:
                 raise VectorFileError(f"{path} cannot be read") from error
 
-        return cls(len(segment.rows), said["lists"], Depth.from_json(said["depth"]), load)
+        return cls(len(segment.rows), said["lists"], Levels.from_json(said["levels"]), load)
 
     def search(self, vector: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
         """Positions of the rows that are nearest by their codes.
@@ -142,9 +156,9 @@ class Lists:
             positions: IntArray = self._search(query, rows, probes, chosen)[0]
         return positions
 
-    def search_many(self, queries: FloatArray, rows: int, probes: int) -> IntArray:
+    def search_many(self, queries: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
         """As `search`, for several vectors; -1 where there are fewer rows."""
-        return self._search(queries, rows, probes, None)
+        return self._search(queries, rows, probes, chosen)
 
     def _search(self, queries: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
         import faiss
@@ -161,10 +175,18 @@ class Lists:
         found: IntArray = self._index.quantizer.search(queries, self.count)[1]
         return found
 
-    def lists_of(self, rows: FloatArray) -> IntArray:
-        """The list in which each row stands."""
-        found: IntArray = self._index.quantizer.search(rows, 1)[1][:, 0]
-        return found
+
+def _sample(segment: Segment, wanted: int) -> Rows:
+    """Rows from all over a segment, in an order that tells nothing."""
+    random = np.random.default_rng(wanted)
+    starts = np.arange(0, len(segment.rows), TRAINED_TOGETHER)
+    some = np.sort(random.choice(starts, min(len(starts), wanted // TRAINED_TOGETHER), replace=False))
+    order = random.permutation(len(some) * TRAINED_TOGETHER)
+    rows = np.zeros((len(order), segment.dim), np.float16)
+    for i, first in enumerate(some.tolist()):
+        block = segment.block(first, first + TRAINED_TOGETHER)
+        rows[order[i * TRAINED_TOGETHER :][: len(block)]] = block
+    return rows
 
 
 def lists_are_whole(path: Path, said: dict[str, Any]) -> bool:

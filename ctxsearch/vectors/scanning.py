@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxsearch.records import FloatArray, IntArray
-from ctxsearch.vectors.segments import Rows
+from ctxsearch.vectors.segments import Rows, Segment
 
-BLOCK_ROWS = 1 << 16
-"""Rows of a mapped file that are scanned, decoded or multiplied at a time; a multiple of 8."""
+BLOCK_ROWS = 1 << 14
+"""Rows of a mapped file that are scanned at a time; a multiple of 8."""
 
 
 class Selection:
@@ -76,11 +76,13 @@ class Scan:
         return positions[0][found], products[0][found]
 
 
-def scan_blocks(rows: Rows, vector: FloatArray, depth: int, chosen: Selection | None) -> tuple[IntArray, FloatArray]:
+def scan_blocks(
+    segment: Segment, vector: FloatArray, depth: int, chosen: Selection | None
+) -> tuple[IntArray, FloatArray]:
     """As `Scan.search`, over rows that are too many to be copied at once."""
     positions, products = np.empty(0, np.int64), np.empty(0, np.float32)
-    for first in range(0, len(rows), BLOCK_ROWS):
-        block = Scan(rows[first : first + BLOCK_ROWS])
+    for first in range(0, len(segment.rows), BLOCK_ROWS):
+        block = Scan(segment.block(first, first + BLOCK_ROWS))
         found, scores = block.search(vector, depth, chosen.block(first) if chosen else None)
         positions, products = np.concatenate([positions, found + first]), np.concatenate([products, scores])
         best = np.argsort(-products, kind="stable")[:depth]

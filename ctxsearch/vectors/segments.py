@@ -40,6 +40,9 @@ _NONE = np.empty(0, np.int64)
 RESIDENT_BYTES = 256 << 20
 """Pages of mapped rows that a process keeps at the most, about, before it gives them back to the file cache."""
 
+TOGETHER = 256
+"""Contexts in succession from which on they are read as a block."""
+
 TOUCHED_BYTES = 64 << 10
 """What the kernel maps around a page that is touched, if it is in the file cache (Linux: fault_around_bytes)."""
 
@@ -168,6 +171,11 @@ class Segment:
         positions = positions[(positions >= 0) & (positions < len(self.rows))]
         return np.unique(np.searchsorted(self.starts, positions, side="right") - 1)
 
+    def contexts_in_order(self, positions: IntArray) -> IntArray:
+        """The place of the context that each row belongs to; of positions that are no rows, -1."""
+        contexts = np.searchsorted(self.starts, positions, side="right") - 1
+        return np.where((positions >= 0) & (positions < len(self.rows)), contexts, -1)
+
     def places_of(self, context_ids: IntArray) -> IntArray:
         """The places of contexts by id, those that are not here left out; rising if the ids are."""
         places = np.searchsorted(self.context_ids, context_ids)
@@ -176,14 +184,35 @@ class Segment:
         found: IntArray = places[self.context_ids[places] == context_ids]
         return found
 
+    def block(self, first: int, last: int) -> Rows:
+        """The rows from ``first`` to before ``last``, as far as there are some, copied.
+
+        Their pages go back to the file cache at once: whoever reads everything keeps no more of it than a block.
+        """
+        if not self._mapped:
+            return self.rows[first:last].copy()
+        width = self.rows.itemsize * self.dim
+        begin, end = PAGE + first * width, PAGE + min(last, len(self.rows)) * width
+        begin -= begin % mmap.PAGESIZE
+        assert self._map is not None
+        self._map.madvise(mmap.MADV_WILLNEED, begin, end - begin)
+        rows = self.rows[first:last].copy()
+        begin = max(0, begin - TOUCHED_BYTES)  # a multiple of the page, as begin is
+        self._map.madvise(mmap.MADV_DONTNEED, begin, min(end + TOUCHED_BYTES, self._mapped) - begin)
+        return rows
+
     def gather(self, places: IntArray) -> Gathered:
         """The rows of some contexts, checked."""
         first, counts = self.starts[places], self.starts[places + 1] - self.starts[places]
         starts = np.concatenate([[0], np.cumsum(counts)])
-        rows = self.rows[np.repeat(first - starts[:-1], counts) + np.arange(starts[-1])]
+        if len(places) >= TOGETHER and places[-1] - places[0] == len(places) - 1 and np.all(places[1:] > places[:-1]):
+            rows = self.block(int(first[0]), int(self.starts[places[-1] + 1]))
+        else:
+            rows = self.rows[np.repeat(first - starts[:-1], counts) + np.arange(starts[-1])]
+            self._give_back(len(places))
         damaged = np.empty(0, np.int64)
         if not self._trusted and len(places):
-            content = memoryview(rows).cast("B")
+            content = rows.data.cast("B")
             width = rows.itemsize * self.dim
             bounds = (starts * width).tolist()
             found = [
@@ -191,7 +220,6 @@ class Segment:
                 for i, context_id in enumerate(self.context_ids[places].tolist())
             ]
             damaged = np.flatnonzero(np.array(found, np.uint32) != self._checksums[places])
-        self._give_back(len(places))
         return Gathered(rows, starts, damaged)
 
     def damaged(self) -> IntArray:
@@ -199,8 +227,8 @@ class Segment:
         if self._trusted:
             return np.empty(0, np.int64)
         found: list[IntArray] = []
-        for first in range(0, len(self), 4096):
-            places = np.arange(first, min(first + 4096, len(self)))
+        for first in range(0, len(self), 1024):
+            places = np.arange(first, min(first + 1024, len(self)))
             found.append(places[self.gather(places).damaged])
         damaged = np.concatenate(found) if found else np.empty(0, np.int64)
         self._trusted = not len(damaged)
