@@ -1,14 +1,15 @@
 """The graph of a model folder: checked against its card, compiled, and run over rows of token ids. Imports openvino.
 
-A graph is compiled for each of the two windows when that is first asked for. For contexts several inferences run side
-by side, each on its share of the cores: they never wait for each other inside a layer, and their data stay in the
-caches of one core (benchmarks/ENCODER.md). For questions one inference has half of the cores: a second core saves it a
-fifth of a millisecond, and the other half looks for the question's words meanwhile.
+It is compiled when it is first asked for, for contexts and for questions apart. For contexts several inferences run
+side by side, each on its share of the cores: they never wait for each other inside a layer, and their data stay in the
+caches of one core (benchmarks/ENCODER.md). For questions one inference has several cores, since somebody waits.
 
-A graph of dynamic shapes takes batches of like length. One of static shapes takes one text at a time, padded to its
-window exactly, since what it computes may depend on the padding. It never gets several texts at once: a graph that was
-traced with one text can be reshaped to two, and then computes the second wrongly without a word (the one that
-benchmarks/seed_signature.py makes does), and on two cores it gained nothing.
+A graph of dynamic shapes takes batches of contexts of like length. For questions fixed shapes save a fifth of the time
+of an inference: it is compiled for short ones and for the window, and takes one at a time, so that a question's
+embedding does not depend on what is asked beside it. One of static shapes takes one text at a time anyway,
+padded to its window exactly, since what it computes may depend on the padding. It never gets several texts at once: a
+graph that was traced with one text can be reshaped to two, and then computes the second wrongly without a word (the one
+that benchmarks/seed_signature.py makes does), and on two cores it gained nothing.
 """
 
 from __future__ import annotations
@@ -46,9 +47,8 @@ text alone, and a quarter less memory."""
 
 MOST_QUESTION_THREADS = 4
 
-QUESTION_SHAPES = 2
-"""Lengths of questions, in steps, for which a graph of dynamic shapes is loaded a second time: one that is always given
-the same shape is twice as quick as one that is given another than before. Their weights are in memory once."""
+SHORT_QUESTION = 16
+"""Tokens of the shape for short questions, two of three in SQuAD; longer ones are padded to their window."""
 
 RANK = {"embedding": 2, "token_states": 3}
 """Axes of an output: (texts, dim) or (texts, tokens, dim)."""
@@ -73,42 +73,46 @@ class Graph:
         self._options: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
         if not self._static:
             self._options["CPU_RUNTIME_CACHE_CAPACITY"] = SHAPES_REMEMBERED
+        self._threads = threads or os.cpu_count() or 1
         if threads is not None:
             self._options["INFERENCE_NUM_THREADS"] = threads
         if self._passport.precision == "float32":
             # A float32 build is a reference: no CPU may round it to bfloat16 behind our back.
             self._options["INFERENCE_PRECISION_HINT"] = "f32"
         self._core = openvino.Core()
-        self._model: openvino.Model | None = None
-        self._compiled: dict[tuple[int, int], Compiled] = {}
+        self._compiled: dict[int | None, Compiled] = {}
         self._turn = threading.Lock()
         self.clock = Clock()
         if self._static:
             self._read()
 
-    def compiled(self, window: int, longest: int = 0) -> Compiled:
-        """The graph, ready for texts of at most ``window`` tokens: the context window or the question window.
-
-        Args:
-            window: that of the passport.
-            longest: of questions, the most tokens that one has.
+    def for_contexts(self) -> Compiled:
+        """The graph, ready for contexts of at most the context window.
 
         Raises:
             ModelError: it is not what the card says, or OpenVINO cannot run it.
         """
-        one_shape = not self._static and window != self._passport.context_window
-        place = window, min(_steps(longest), QUESTION_SHAPES) if one_shape else 0
-        with self._turn:
-            if place not in self._compiled:
-                self._compiled[place] = self._compile(window)
-            return self._compiled[place]
+        return self._compiled_for(self._passport.context_window if self._static else None)
 
-    def _compile(self, window: int) -> Compiled:
+    def for_question(self, tokens: int) -> Compiled:
+        """The graph, ready for questions of so many tokens, at most the question window.
+
+        Raises:
+            ModelError: it is not what the card says, or OpenVINO cannot run it.
+        """
+        short = not self._static and tokens <= SHORT_QUESTION < self._passport.question_window
+        return self._compiled_for(SHORT_QUESTION if short else self._passport.question_window)
+
+    def _compiled_for(self, padded_to: int | None) -> Compiled:
+        with self._turn:
+            if padded_to not in self._compiled:
+                self._compiled[padded_to] = self._compile(padded_to)
+            return self._compiled[padded_to]
+
+    def _compile(self, padded_to: int | None) -> Compiled:
         options = self._options
-        if not self._static and window != self._passport.context_window:
-            options = {**options, "NUM_STREAMS": "1"}
-            options.setdefault("INFERENCE_NUM_THREADS", question_threads())
-        padded_to = window if self._static else None
+        if padded_to and not self._static:
+            options = {**options, **_question_options(self._threads)}
 
         def prepare() -> openvino.Model:
             model = self._read()
@@ -120,21 +124,25 @@ class Graph:
         try:
             compiled = compile_graph(self._core, prepare, identity, options)
         except RuntimeError as error:
-            shape = f" with inputs of (1,{window})" if self._static else ""
+            shape = f" with inputs of (1,{padded_to})" if padded_to else ""
             raise ModelError(f"{self._path} cannot be run{shape}: {_first_line(error)}") from error
         inputs, output = self._check_inputs(compiled), self._check_output(compiled)
         return Compiled(compiled, output, inputs, padded_to, self._pad_id, self.clock)
 
     def _read(self) -> openvino.Model:
         """The graph as it is in the folder, held against its card."""
-        if self._model is None:
-            try:
-                self._model = self._core.read_model(str(self._path))
-            except RuntimeError as error:
-                raise ModelError(f"{self._path} cannot be read: {_first_line(error)}") from error
-            self._check_inputs(self._model)
-            self._check_output(self._model)
-        return self._model
+        try:
+            model = self._core.read_model(str(self._path))
+        except RuntimeError as error:
+            raise ModelError(f"{self._path} cannot be read: {_first_line(error)}") from error
+        for name, port in zip(self._check_inputs(model), model.inputs, strict=True):
+            shape = port.get_partial_shape()
+            if not self._static and shape.rank.is_static and any(axis.is_static for axis in shape):
+                raise ModelError(
+                    f'{self._path} takes {name} of the fixed shape {shape}; its card must say "shapes": "static"'
+                )
+        self._check_output(model)
+        return model
 
     def _check_inputs(self, graph: openvino.Model | openvino.CompiledModel) -> dict[str, Any]:
         """Each input's name and the type that the graph wants it in."""
@@ -142,11 +150,6 @@ class Graph:
         for port in graph.inputs:
             name = next((name for name in self._passport.inputs if name in port.get_names()), port.get_any_name())
             dtypes[name] = port.get_element_type().to_dtype()
-            shape = port.get_partial_shape()
-            if not self._static and shape.rank.is_static and any(axis.is_static for axis in shape):
-                raise ModelError(
-                    f'{self._path} takes {name} of the fixed shape {shape}; its card must say "shapes": "static"'
-                )
         if set(dtypes) != set(self._passport.inputs):
             raise ModelError(
                 f"{self._path} takes {', '.join(sorted(dtypes))}; "
@@ -306,9 +309,10 @@ class Compiled:
         return feed
 
 
-def question_threads() -> int:
-    """Threads of a question's inference: half of the cores, and no more than so little work can use."""
-    return max(1, min(MOST_QUESTION_THREADS, (os.cpu_count() or 1) // 2))
+def _question_options(threads: int) -> dict[str, Any]:
+    """An inference on all threads, but on no more than it can use; as many at once as there is room for."""
+    each = max(1, min(MOST_QUESTION_THREADS, threads))
+    return {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(max(1, threads // each))}
 
 
 def batches_by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

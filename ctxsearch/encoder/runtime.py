@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from itertools import chain, pairwise
 
 import numpy as np
 
-from ctxsearch.encoder.graph import Graph
+from ctxsearch.encoder.graph import Compiled, Graph
 from ctxsearch.encoder.lexical import LexicalPart
 from ctxsearch.encoder.tokens import SAFE_SPACE, Tokenizer
 from ctxsearch.passport import ModelFolder, Passport, vocabulary_file
@@ -95,7 +97,7 @@ class Encoder:
             for i in members:
                 vectors[bounds[i] : bounds[i + 1]] = joined[first : (first := first + len(boundaries[i]) + 1)]
 
-        self._graph.compiled(self.passport.context_window).run([ids for ids, _ in tokens], pool)
+        self._graph.for_contexts().run([ids for ids, _ in tokens], pool)
         return Embeddings(vectors, bounds)
 
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
@@ -110,17 +112,23 @@ class Encoder:
         vectors = np.empty((len(questions), self.dim), np.float32)
         nothing = np.empty(0, np.int64)
 
-        def pool(states: FloatArray, members: Sequence[int]) -> None:
-            pooled = [self._pool(states[row], len(tokens[i].ids), nothing) for row, i in enumerate(members)]
-            ids = [tokens[i].ids for i in members]
-            vectors[list(members)] = self._join(np.concatenate(pooled), ids, [nothing] * len(ids))
+        alike: dict[Compiled, list[int]] = {}
+        for place, one in enumerate(tokens):
+            alike.setdefault(self._graph.for_question(len(one.ids)), []).append(place)
 
-        longest = max((len(t.ids) for t in tokens), default=0)
-        compiled = self._graph.compiled(self.passport.question_window, longest)
-        finish = compiled.begin([t.ids for t in tokens], pool)
+        def pool(places: Sequence[int], states: FloatArray, members: Sequence[int]) -> None:
+            own = [places[member] for member in members]
+            pooled = [self._pool(states[row], len(tokens[i].ids), nothing) for row, i in enumerate(own)]
+            vectors[own] = self._join(np.concatenate(pooled), [tokens[i].ids for i in own], [nothing] * len(own))
+
+        begun = [
+            compiled.begin([tokens[i].ids for i in places], partial(pool, places)) for compiled, places in alike.items()
+        ]
 
         def embedded() -> list[Question]:
-            finish()
+            with ExitStack() as rest:
+                for finish in begun:
+                    rest.callback(finish)
             states = self._lexical.states_of(vectors) if self._lexical else vectors
             return [Question(text, vectors[i], states[i], tokens[i].truncated) for i, text in enumerate(questions)]
 
