@@ -307,7 +307,9 @@ def test_changed_file_is_a_model_error_that_names_it(model_copy: Path, name: str
     data[len(data) // 2] ^= 1
     (model_copy / name).write_bytes(data)
     with pytest.raises(ModelError, match=name):
-        Encoder(ModelFolder.load(model_copy))
+        Encoder(ModelFolder.load(model_copy)).embed_questions(["Does it open?"])
+    with pytest.raises(ModelError, match=name):
+        Encoder(ModelFolder.load(model_copy)).embed_contexts([Context(0, 5, "A hen", 2)])
 
 
 @pytest.mark.parametrize("name", ["model.json", "model.bin", "model.xml", "tokenizer.json"])

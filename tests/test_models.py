@@ -279,7 +279,7 @@ def test_changed_file_is_a_model_error_that_names_it(tmp_path: Path, name: str) 
     with (model.path / name).open("ab") as file:
         file.write(b"x")
     with pytest.raises(ModelError, match=name):
-        Encoder(model)
+        Encoder(model).embed_questions(["a fox"])
 
 
 # The whole way

@@ -18,6 +18,7 @@ import numpy as np
 from ctxsearch.encoder.graph import Compiled, Graph
 from ctxsearch.encoder.lexical import LexicalPart
 from ctxsearch.encoder.tokens import SAFE_SPACE, Tokenizer
+from ctxsearch.errors import ModelError
 from ctxsearch.passport import ModelFolder, Passport, vocabulary_file
 from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Question
 
@@ -32,24 +33,27 @@ class Encoder:
         """Load the model. It is compiled when it is first used.
 
         Args:
-            model: the model folder; its checksums are verified.
+            model: the model folder; no embedding is given before its checksums are verified.
             threads: CPU threads of the inference; None for as many as there are cores.
 
         Raises:
-            ModelError: the folder is damaged. A graph that is not what its card says is noticed now or, if its shapes
-                are dynamic, when it is first used: what was compiled before is not read again.
+            ModelError: the folder cannot be used. That a file is damaged, or a graph of dynamic shapes not what its
+                card says, is noticed when the first text is embedded at the latest: checksums are compared while the
+                graph is compiled, and what was compiled before is not read again.
         """
         self.passport: Passport = model.passport
         self._context_prefix = self.passport.context_prefix
         self._question_prefix = self.passport.question_prefix
-        with ThreadPoolExecutor(1, thread_name_prefix="checksums") as aside:
-            verified = aside.submit(model.verify)
-            try:
-                self._tokenizer = Tokenizer(vocabulary_file(model.path), lower_case=self.passport.lower_case)
-                self._lexical = LexicalPart.load(model, self._tokenizer.size)
-                self._graph = Graph(model, self._tokenizer.pad_id, threads=threads)
-            finally:
-                verified.result()  # damage is said first, whatever else it led to
+        aside = ThreadPoolExecutor(1, thread_name_prefix="checksums")
+        self._verified = aside.submit(model.verify)
+        aside.shutdown(wait=False)
+        try:
+            self._tokenizer = Tokenizer(vocabulary_file(model.path), lower_case=self.passport.lower_case)
+            self._lexical = LexicalPart.load(model, self._tokenizer.size)
+            self._graph = Graph(model, self._tokenizer.pad_id, threads=threads)
+        except ModelError:
+            self._verified.result()  # damage is said first, whatever else it led to
+            raise
 
     @property
     def dim(self) -> int:
@@ -97,7 +101,11 @@ class Encoder:
             for i in members:
                 vectors[bounds[i] : bounds[i + 1]] = joined[first : (first := first + len(boundaries[i]) + 1)]
 
-        self._graph.for_contexts().run([ids for ids, _ in tokens], pool)
+        try:
+            compiled = self._graph.for_contexts()
+        finally:
+            self._verified.result()
+        compiled.run([ids for ids, _ in tokens], pool)
         return Embeddings(vectors, bounds)
 
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
@@ -113,8 +121,11 @@ class Encoder:
         nothing = np.empty(0, np.int64)
 
         alike: dict[Compiled, list[int]] = {}
-        for place, one in enumerate(tokens):
-            alike.setdefault(self._graph.for_question(len(one.ids)), []).append(place)
+        try:
+            for place, one in enumerate(tokens):
+                alike.setdefault(self._graph.for_question(len(one.ids)), []).append(place)
+        finally:
+            self._verified.result()
 
         def pool(places: Sequence[int], states: FloatArray, members: Sequence[int]) -> None:
             own = [places[member] for member in members]
