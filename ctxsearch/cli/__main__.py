@@ -1,5 +1,5 @@
 """``python -m ctxsearch.cli`` is ``ctxsearch``."""
 
-from ctxsearch.cli import main
+from ctxsearch.cli import process
 
-main()
+process()
