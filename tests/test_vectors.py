@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -265,6 +266,17 @@ def test_segment_of_another_index_raises(tmp_path: Path) -> None:
     assert len(Segment.read(tmp_path / "one", DIM, header)) == 20
     with pytest.raises(VectorFileError, match="another file"):
         Segment.read(tmp_path / "other", DIM, header)
+
+
+def test_blocks_are_the_rows_of_the_file(tmp_path: Path) -> None:
+    contents = random_contents(9, 3_000)
+    written(contents, tmp_path / "vectors")
+    segment, rows = Segment.read(tmp_path / "vectors", DIM), np.concatenate(list(contents.values())).astype(np.float16)
+    steps = [0, 1, 700, 701, 5_000, len(rows)]
+    for first, last in pairwise(steps):
+        np.testing.assert_array_equal(segment.block(first, last), rows[first:last])
+    np.testing.assert_array_equal(segment.block(len(rows) - 1, len(rows) + 99), rows[-1:])
+    np.testing.assert_array_equal(segment.rows, rows)
 
 
 def test_file_of_another_length_raises(tmp_path: Path) -> None:
