@@ -129,6 +129,21 @@ class WholeContext:
     rows: NDArray[np.float16]
     """Its vectors as they are kept: (1 + sentences, dim), or (1, dim) for a model that gives one a context."""
 
+    @classmethod
+    def of(cls, context: Context, context_id: int, rows: NDArray[np.floating]) -> WholeContext:
+        """A context that was embedded; its rows are rounded to what is kept."""
+        return cls(
+            context_id=context_id,
+            start=context.start,
+            end=context.end,
+            page=context.page,
+            tokens=context.tokens,
+            headings=context.headings,
+            text=context.text,
+            sentences=context.sentences,
+            rows=rows.astype("<f2"),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class WholeDocument:

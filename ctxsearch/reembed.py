@@ -80,22 +80,8 @@ def _embed(successor: Successor, encoder: Encoder, window: list[tuple[WholeDocum
     embeddings = encoder.embed_contexts([context for _, cut in window for context in cut])
     row = 0
     for document, cut in window:
-        made = []
-        for context in cut:
-            made.append(
-                WholeContext(
-                    context_id=0,
-                    start=context.start,
-                    end=context.end,
-                    page=context.page,
-                    tokens=context.tokens,
-                    headings=context.headings,
-                    text=context.text,
-                    sentences=context.sentences,
-                    rows=embeddings[row].astype("<f2"),
-                )
-            )
-            row += 1
+        made = [WholeContext.of(context, 0, embeddings[row + i]) for i, context in enumerate(cut)]
+        row += len(cut)
         successor.put(replace(document, contexts=tuple(made)))
     successor.commit()
 

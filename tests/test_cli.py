@@ -251,3 +251,17 @@ def test_works_without_a_network(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
     assert "handbook/refunds.md" in done.stdout.splitlines()[0]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["status", "--json"]])
+def test_output_that_cannot_be_written_is_one_line(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("A hen.", encoding="utf-8")
+    command = [sys.executable, "-m", "ctxsearch.cli"]
+    subprocess.run([*command, "ingest", "a.txt"], cwd=tmp_path, check=True, capture_output=True)
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [*command, *arguments], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == "ctxsearch: the output cannot be written: No space left on device\n"

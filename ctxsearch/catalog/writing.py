@@ -10,7 +10,7 @@ from typing import Any
 
 from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.rows import CONTEXT, DOCUMENT, Rows
-from ctxsearch.catalog.schema import HEADING_SEPARATOR, STORED, checksum
+from ctxsearch.catalog.schema import HEADING_SEPARATOR, checksum
 from ctxsearch.catalog.vectors import vector_checksum
 from ctxsearch.records import Context, Document, FloatArray, Heading, WholeContext, WholeDocument
 
@@ -59,17 +59,7 @@ class Writing(Rows):
             document_id,
             title,
             [
-                WholeContext(
-                    context_id=first + i,
-                    start=context.start,
-                    end=context.end,
-                    page=context.page,
-                    tokens=context.tokens,
-                    headings=context.headings,
-                    text=context.text,
-                    sentences=context.sentences,
-                    rows=rows.astype(STORED),
-                )
+                WholeContext.of(context, first + i, rows)
                 for i, (context, rows) in enumerate(zip(contexts, vectors, strict=True))
             ],
             generation,

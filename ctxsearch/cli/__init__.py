@@ -64,9 +64,18 @@ def main() -> NoReturn:
         complain("interrupted; what was acknowledged is kept")
         status = FAILED
     except BrokenPipeError:  # as in: ctxsearch list | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+        status = FAILED
+    except OSError as error:  # of standard output, on a full disk; others are errors of ours by now
+        _drop_output()
+        complain(f"the output cannot be written: {error.strerror or error}")
         status = FAILED
     sys.exit(status)
+
+
+def _drop_output() -> None:
+    """What is not written yet goes nowhere, so that nobody tries again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def process() -> NoReturn:
