@@ -38,6 +38,7 @@ import numpy as np
 import ctxsearch
 from ctxsearch.layout import IndexFolder
 from ctxsearch.passport import find_model
+from ctxsearch.query import SENTENCE_WEIGHT
 from ctxsearch.records import Context, Document, Sentence
 from ctxsearch.store import LocalStore
 
@@ -52,7 +53,7 @@ FILTERS: dict[str, tuple[dict[str, Any] | None, float]] = {
     "10 %": ({"tenth": 3}, 0.1),
     "90 %": ({"most": True}, 0.9),
 }
-WEIGHT = 0.85
+WEIGHT = SENTENCE_WEIGHT
 
 
 def unpacked(path: Path) -> bytes:

@@ -116,7 +116,7 @@ def test_levels_rise_and_hold_for_questions(made: Made) -> None:
     assert recall(made, index, 0.9) >= 0.9
     assert recall(made, index, 0.98) >= 0.97
     assert index.kind(0.98)[1] >= 0.98
-    assert index.kind(0.98)[0] == "IVF256,RaBitQ"
+    assert index.kind(0.98)[0] == "IVF512,RaBitQ2"
 
 
 def test_a_recall_of_one_is_exact(made: Made) -> None:

@@ -39,17 +39,17 @@ SHARES = (1.0, 0.1, 0.01)
 LEVELS = (0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998)
 """Recalls for which the depth is known."""
 
-ROWS = (50, 100, 200, 300, 400, 600, 800, 1200, 1600, 2400, 3200)
+ROWS = (20, 30, 50, 70, 100, 140, 200, 300, 400, 600, 800, 1200, 1600, 2400, 3200)
 """Rows by their codes whose contexts are scored, that are tried."""
 
-MISSED = (0.5, 0.25, 0.25)
-"""Of what a recall lets be missed, the part that samples may miss, for each of `SHARES`: questions are not samples."""
+MISSED = 0.5
+"""Of what a recall lets be missed, the part that samples may miss: questions are not samples."""
 
 PROBES_STEP = 2**0.25
 """Numbers of lists that are tried grow by this factor."""
 
-CODES_A_ROW = 40
-"""Codes that are looked at in the time in which a row is read, checked and scored."""
+CODES_A_ROW = 200
+"""Codes that are looked at in the time in which a row is read and multiplied."""
 
 RANKED = 2000
 """Contexts that are ranked exactly for a sample: nearly always, ten of them are in each share."""
@@ -73,6 +73,8 @@ class Depth(NamedTuple):
 class Level(NamedTuple):
     """How deep to search for a recall."""
 
+    wanted: float
+    """That recall."""
     recall: float
     """As it was measured, at `RECALL_AT`, among all contexts."""
     depths: tuple[Depth, ...]
@@ -96,14 +98,14 @@ class Levels:
 
     @classmethod
     def from_json(cls, said: Sequence[Mapping[str, Any]]) -> Levels:
-        return cls([Level(float(v["recall"]), tuple(Depth(*map(int, one)) for one in v["depths"])) for v in said])
+        return cls([Level(v["wanted"], v["recall"], tuple(Depth(*map(int, one)) for one in v["depths"])) for v in said])
 
     def to_json(self) -> list[dict[str, Any]]:
-        return [{"recall": level.recall, "depths": [list(depth) for depth in level.depths]} for level in self.levels]
+        return [{**level._asdict(), "depths": [list(depth) for depth in level.depths]} for level in self.levels]
 
     def level(self, recall: float) -> Level | None:
-        """The least deep one that reaches a recall; None if none does."""
-        return next((level for level in self.levels if level.recall >= recall), None)
+        """The least deep one that is for a recall; None if there is none."""
+        return next((level for level in self.levels if min(level.wanted, level.recall) >= recall), None)
 
 
 def measure(segment: Segment, lists: Lists, in_list: IntArray, seed: int = 1) -> Levels:
@@ -119,8 +121,9 @@ def measure(segment: Segment, lists: Lists, in_list: IntArray, seed: int = 1) ->
     queries = _samples(segment, random)
     ranked = _ranked(segment, queries)
     near = lists.order(queries)
-    places = np.empty_like(near)
-    np.put_along_axis(places, near, np.arange(near.shape[1])[np.newaxis, :], axis=1)
+    places = np.empty(near.shape, np.int32)
+    np.put_along_axis(places, near, np.arange(near.shape[1], dtype=np.int32)[np.newaxis, :], axis=1)
+    del near
     tables = []
     for share in SHARES:
         kept = random.random(len(segment)) < share
@@ -128,14 +131,13 @@ def measure(segment: Segment, lists: Lists, in_list: IntArray, seed: int = 1) ->
         came = np.take_along_axis(places, np.where(found < 0, 0, in_list[found]), axis=1)
         came[found < 0] = lists.count
         tables.append(_recalls(segment, kept, ranked, found, came, _tried(lists.count)))
-    row = CODES_A_ROW * len(segment.rows) / len(segment)
     levels = []
     for wanted in LEVELS:
         depths = [
-            _cheapest(table, 1 - missed * (1 - wanted), lists.count, share * len(segment.rows) / lists.count, row)
-            for table, share, missed in zip(tables, SHARES, MISSED, strict=True)
+            _cheapest(table, 1 - MISSED * (1 - wanted), lists.count, share * len(segment.rows) / lists.count)
+            for table, share in zip(tables, SHARES, strict=True)
         ]
-        levels.append(Level(round(depths[0][0], 4), tuple(depth for _, depth in depths)))
+        levels.append(Level(wanted, round(depths[0][0], 4), tuple(depth for _, depth in depths)))
     return Levels(levels)
 
 
@@ -146,7 +148,12 @@ def _tried(count: int) -> IntArray:
 
 
 def _recalls(
-    segment: Segment, kept: NDArray[np.bool_], ranked: IntArray, found: IntArray, came: IntArray, tried: IntArray
+    segment: Segment,
+    kept: NDArray[np.bool_],
+    ranked: IntArray,
+    found: IntArray,
+    came: NDArray[np.int32],
+    tried: IntArray,
 ) -> FloatArray:
     """The share of the ten best of the contexts kept that has a row among those found.
 
@@ -180,7 +187,7 @@ def _recalls(
     return shares
 
 
-def _cheapest(recalls: FloatArray, wanted: float, count: int, codes: float, row: float) -> tuple[float, Depth]:
+def _cheapest(recalls: FloatArray, wanted: float, count: int, codes: float) -> tuple[float, Depth]:
     """The depth that reaches a recall for the least time, and its recall; the deepest where none does.
 
     Args:
@@ -188,10 +195,9 @@ def _cheapest(recalls: FloatArray, wanted: float, count: int, codes: float, row:
         wanted: the recall.
         count: how many lists there are.
         codes: looked at in a list.
-        row: what scoring the context of a row takes, in codes.
     """
     tried = _tried(count)
-    cost = tried[:, np.newaxis] * codes + np.array(ROWS)[np.newaxis, :] * row
+    cost = tried[:, np.newaxis] * codes + np.array(ROWS)[np.newaxis, :] * CODES_A_ROW
     cost = np.where(recalls >= min(wanted, recalls.max()), cost, np.inf)
     i, j = np.unravel_index(int(np.argmin(cost)), cost.shape)
     return float(recalls[i, j]), Depth(int(tried[i]), ROWS[int(j)])

@@ -15,13 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxsearch.records import FloatArray, IntArray
-from ctxsearch.vectors.depth import CODES_A_ROW, RECALL_AT, Level
+from ctxsearch.vectors.depth import RECALL_AT, Level
 from ctxsearch.vectors.lists import Lists
 from ctxsearch.vectors.scanning import Scan, Selection, decoded, products_of, scan_blocks
 from ctxsearch.vectors.segments import Rows, Segment, VectorFileError, check_shape
 
 SCANNED_BYTES = 32 << 20
 """A segment up to this size is scanned in memory, and all of it checked when it is attached. Others have lists."""
+
+CODES_A_ROW = 40
+"""Codes that are looked at in the time in which a row of a context that is scored whole is read, checked and scored."""
 
 ROWS_GROWTH = 0.6
 """Rows to score grow as this power of k."""
@@ -110,7 +113,7 @@ class _Part:
     def ready(self) -> None:
         """Make ready what `scan` needs."""
         if self._scan is None and self.segment.bytes <= SCANNED_BYTES:
-            self._scan = Scan(self.segment.rows)
+            self._scan = Scan(self.segment.block(0, len(self.segment.rows)))
 
     def scan(self, vector: FloatArray, depth: int, chosen: Selection | None) -> tuple[IntArray, FloatArray]:
         self.ready()
@@ -364,10 +367,31 @@ class VectorIndex:
         rows = round(rows * max(1.0, k / RECALL_AT) ** ROWS_GROWTH)
         while True:
             found = part.lists.search(vector, rows, probes, selection)
-            scored = self._score(part, part.segment.contexts_of(found), vector, weight).best(k)
+            scored = self._score_best(part, found, vector, k, weight)
             if len(scored.scores) >= min(k, contexts) or probes >= part.lists.count:
                 return scored
             probes, rows = 4 * probes, 4 * rows
+
+    def _score_best(self, part: _Part, positions: IntArray, vector: FloatArray, k: int, weight: float) -> _Scored:
+        """The k best contexts of those that rows belong to; places of rows that are not there are passed over.
+
+        The rows are multiplied, then contexts scored in the order of their best one. A blend is at most the larger of
+        its two parts, so none is scored after the k-th best score is no less than the next row's product.
+        """
+        positions = np.sort(positions[(positions >= 0) & (positions < len(part.segment.rows))])
+        products = products_of(part.segment.at(positions), vector)
+        order = np.argsort(-products, kind="stable")
+        places, firsts = np.unique(part.segment.contexts_in_order(positions[order]), return_index=True)
+        by_product = np.argsort(firsts)
+        places, bounds = places[by_product], products[order[firsts[by_product]]]
+        scored, done = _NOTHING, 0
+        while done < len(places):
+            some = np.sort(places[done : done + 2 * k + 32])
+            scored = scored.joined(self._score(part, some, vector, weight)).best(k)
+            done += len(some)
+            if done < len(places) and len(scored.scores) == k and scored.scores[-1] >= bounds[done]:
+                break
+        return scored
 
     def _scan_part(self, part: _Part, vector: FloatArray, k: int, weight: float, allowed: IntArray | None) -> _Scored:
         """Exact search.

@@ -1,8 +1,9 @@
 """Lists: approximate search over the rows of a large segment, by FAISS, from a memory-mapped file.
 
 Rows are grouped around centroids; a search looks at the lists whose centroids are nearest to the question. Each row has
-a code of one bit a dimension and two factors (RaBitQ, Gao and Long 2024, arXiv:2405.12497), from which its product with
-the question is estimated. What is found is scored from the rows themselves, so codes decide what is looked at and
+a code of two bits a dimension and some factors (RaBitQ: Gao and Long 2024, arXiv:2405.12497; of several bits: Gao and
+others 2024, arXiv:2409.09913), from which its product with the question is estimated: by the first bits, and by all
+where those are promising. What is found is scored from the rows themselves, so codes decide what is looked at and
 nothing else.
 
 The file is FAISS's own: header, centroids and sizes of lists, then the lists. FAISS trusts it, so everything before the
@@ -14,8 +15,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +26,17 @@ import numpy as np
 from ctxsearch.records import FloatArray, IntArray
 from ctxsearch.vectors.centroids import Centroids
 from ctxsearch.vectors.depth import Levels, measure
-from ctxsearch.vectors.scanning import Selection, decoded, one_thread
+from ctxsearch.vectors.scanning import Selection, decoded, threads
 from ctxsearch.vectors.segments import Rows, Segment, VectorFileError
 
-VERSION = 2
+VERSION = 3
 """Of how lists are made and measured; those of another are made anew at the next write, and not used before. Up to 1,
-recall was measured too high in large segments."""
+recall was measured too high in large segments; up to 2, there were half as many lists, and fewer rows were scored."""
 
-TRAINED_ROWS = 32
+CODES = "RaBitQ2"
+"""In FAISS's words. With one bit a dimension, a search has to read four times as many rows for the same recall."""
+
+TRAINED_ROWS = 16
 """Rows for each centroid that centroids are found from."""
 
 TRAINED_TOGETHER = 8
@@ -39,6 +44,15 @@ TRAINED_TOGETHER = 8
 
 BLOCK_ROWS = 8192
 """Rows that are decoded at a time."""
+
+LISTS_OF_ROOT = 4
+"""Lists for each of the square root of the rows. With half as many, half again as many codes have to be looked at for
+the same recall (benchmarks/SCALE.md)."""
+
+SHARED_CODES = 60_000
+"""Codes from which on several threads look through the lists of one question."""
+
+MOST_THREADS = 4
 
 QUERY_BITS = 4
 """To which a question's values are rounded when it is compared with codes."""
@@ -57,6 +71,7 @@ class Lists:
     @functools.cached_property
     def _index(self) -> Any:
         index = self._load()
+        index.parallel_mode = 1  # threads share the lists of a question
         if (index.ntotal, index.nlist) != (self.rows, self.count):
             raise VectorFileError("the lists are those of other rows")
         return index
@@ -64,7 +79,7 @@ class Lists:
     @property
     def kind(self) -> str:
         """What it is, in FAISS's words."""
-        return f"IVF{self.count},RaBitQ"
+        return f"IVF{self.count},{CODES}"
 
     @classmethod
     def build(cls, segment: Segment) -> Lists:
@@ -72,18 +87,19 @@ class Lists:
         import faiss
 
         count, dim = segment.rows.shape
-        lists = 1 << round(np.log2(2 * np.sqrt(count)))
-        index: Any = faiss.index_factory(dim, f"IVF{lists},RaBitQ", faiss.METRIC_INNER_PRODUCT)
+        lists = 1 << round(np.log2(LISTS_OF_ROOT * np.sqrt(count)))
+        index: Any = faiss.index_factory(dim, f"IVF{lists},{CODES}", faiss.METRIC_INNER_PRODUCT)
         centroids = Centroids.find(_sample(segment, TRAINED_ROWS * lists), lists)
         index.quantizer.add(centroids.rows)
         index.is_trained = True
-        in_list = np.empty(count, np.int64)
-        for first in range(0, count, BLOCK_ROWS):
-            last = min(first + BLOCK_ROWS, count)
-            rows = decoded(segment.block(first, last))
-            nearest = centroids.nearest(rows)
-            in_list[first:last] = nearest
-            index.add_core(last - first, faiss.swig_ptr(rows), None, faiss.swig_ptr(nearest))
+        in_list = np.concatenate([centroids.nearest(rows) for rows in _blocks(segment)])
+        for number, size in enumerate(np.bincount(in_list, minlength=lists).tolist()):
+            index.invlists.resize(number, size)  # room for all: lists that grow would take up to twice as much
+            index.invlists.resize(number, 0)
+        done = 0
+        for rows in _blocks(segment):
+            nearest = in_list[done : (done := done + len(rows))]
+            index.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(nearest))
         made = cls(count, lists, Levels([]), lambda: index)
         made.levels = measure(segment, made, in_list)
         return made
@@ -152,7 +168,8 @@ class Lists:
             chosen: which rows may be found; None for all.
         """
         query = np.ascontiguousarray(vector[np.newaxis, :], np.float32)
-        with one_thread():
+        codes = min(probes, self.count) * self.rows / self.count
+        with threads(min(MOST_THREADS, os.cpu_count() or 1) if codes > SHARED_CODES else 1):
             positions: IntArray = self._search(query, rows, probes, chosen)[0]
         return positions
 
@@ -174,6 +191,12 @@ class Lists:
         """All lists for each query, the nearest first."""
         found: IntArray = self._index.quantizer.search(queries, self.count)[1]
         return found
+
+
+def _blocks(segment: Segment) -> Iterator[FloatArray]:
+    """All rows in their order."""
+    for first in range(0, len(segment.rows), BLOCK_ROWS):
+        yield decoded(segment.block(first, first + BLOCK_ROWS))
 
 
 def _sample(segment: Segment, wanted: int) -> Rows:

@@ -70,7 +70,7 @@ class Scan:
 
         query = np.ascontiguousarray(vector[np.newaxis, :], np.float32)
         parameters = faiss.SearchParameters(sel=chosen.selector()) if chosen else None  # type: ignore[call-arg]
-        with one_thread():
+        with threads():
             products, positions = self._index.search(query, depth, params=parameters)
         found = positions[0] >= 0
         return positions[0][found], products[0][found]
@@ -91,8 +91,8 @@ def scan_blocks(
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """FAISS works in the calling thread alone.
+def threads(count: int = 1) -> Iterator[None]:
+    """FAISS works in so many threads, the calling one counted.
 
     For what takes a millisecond, waking others costs more than it gives; and on a machine with other work threads wait
     for one another for hundreds of them.
@@ -100,7 +100,7 @@ def one_thread() -> Iterator[None]:
     import faiss
 
     before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
+    faiss.omp_set_num_threads(count)
     try:
         yield
     finally:

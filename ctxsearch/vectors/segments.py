@@ -6,17 +6,21 @@
                   the rows of each (uint32), which is seeded with its id as in the catalog
 
 Header and tables are checked whenever a file is opened; their size goes with the number of contexts, not of rows (20
-bytes a context). The rows are mapped into memory: they are checked as a whole (`Segment.damaged`), or those that are
-read, when they are read (`Segment.gather`). So damage is noticed wherever it is, and a large file opens at once.
+bytes a context). The rows are read when they are wanted, and checked then (`Segment.gather`), or as a whole
+(`Segment.damaged`). So damage is noticed wherever it is, and a large file opens at once. They are read and not mapped,
+since a map keeps what was touched and all around it: 64 KB for a row of 1, which is slower too.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import mmap
 import struct
+import weakref
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -36,15 +40,6 @@ MAGIC = b"CTXSROWS"
 _HEADER = struct.Struct("<8sIIQQ32s")
 _CHECKSUM = struct.Struct("<I")
 _NONE = np.empty(0, np.int64)
-
-RESIDENT_BYTES = 256 << 20
-"""Pages of mapped rows that a process keeps at the most, about, before it gives them back to the file cache."""
-
-TOGETHER = 256
-"""Contexts in succession from which on they are read as a block."""
-
-TOUCHED_BYTES = 64 << 10
-"""What the kernel maps around a page that is touched, if it is in the file cache (Linux: fault_around_bytes)."""
 
 
 class VectorFileError(Exception):
@@ -80,9 +75,7 @@ class Segment:
         self.rows = rows
         self._checksums = checksums
         self._trusted = not len(checksums)
-        self._map: mmap.mmap | None = None
-        self._mapped = 0  # bytes of the map that have rows; 0 where the system takes no advice
-        self._touched = 0
+        self._file: io.FileIO | None = None
 
     @classmethod
     def of(cls, dim: int, context_ids: IntArray, counts: IntArray, rows: Sequence[Rows]) -> Segment:
@@ -109,11 +102,20 @@ class Segment:
         Raises:
             VectorFileError: it is missing, not such a file, or its header or tables are damaged.
         """
-        try:
-            with path.open("rb") as file:
+        with ExitStack() as opened:
+            try:
+                file = opened.enter_context(io.FileIO(path))
                 content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise VectorFileError(f"{path} cannot be read") from error
+            except (OSError, ValueError) as error:
+                raise VectorFileError(f"{path} cannot be read") from error
+            held = cls._mapped(path, content, dim, header)
+            held._file = file
+            weakref.finalize(held, opened.pop_all().close)
+        return held
+
+    @classmethod
+    def _mapped(cls, path: Path, content: mmap.mmap, dim: int, header: int | None) -> Segment:
+        """A segment of what a file holds, its header and tables checked."""
         page = content[:PAGE]
         (said,) = _CHECKSUM.unpack_from(page, PAGE - 4) if len(page) == PAGE else (None,)
         if said != zlib.crc32(page[:-4]) or header not in (None, said):
@@ -136,12 +138,8 @@ class Segment:
             or (contexts and int((starts[1:] - starts[:-1]).max()) > ROWS_PER_CONTEXT)
         ):
             raise VectorFileError(f"{path} has its rows out of order")
-        held = cls(dim, ids, starts, np.frombuffer(content, STORED, rows * dim, PAGE).reshape(rows, dim), checksums)
-        held._map = content
-        if hasattr(content, "madvise"):
-            held._mapped = tables - tables % mmap.PAGESIZE
-            content.madvise(mmap.MADV_RANDOM, 0, held._mapped)
-        return held
+        rows_there = np.frombuffer(content, STORED, rows * dim, PAGE).reshape(rows, dim)
+        return cls(dim, ids, starts, rows_there, checksums)
 
     def __len__(self) -> int:
         """Contexts."""
@@ -150,7 +148,7 @@ class Segment:
     @property
     def in_memory(self) -> bool:
         """Whether it is in no file."""
-        return self._map is None
+        return self._file is None
 
     @property
     def counts(self) -> IntArray:
@@ -185,31 +183,19 @@ class Segment:
         return found
 
     def block(self, first: int, last: int) -> Rows:
-        """The rows from ``first`` to before ``last``, as far as there are some, copied.
+        """The rows from ``first`` to before ``last``, as far as there are some, copied."""
+        last = max(first, min(last, len(self.rows)))
+        return self._copied(np.array([first]), np.array([last]))
 
-        Their pages go back to the file cache at once: whoever reads everything keeps no more of it than a block.
-        """
-        if not self._mapped:
-            return self.rows[first:last].copy()
-        width = self.rows.itemsize * self.dim
-        begin, end = PAGE + first * width, PAGE + min(last, len(self.rows)) * width
-        begin -= begin % mmap.PAGESIZE
-        assert self._map is not None
-        self._map.madvise(mmap.MADV_WILLNEED, begin, end - begin)
-        rows = self.rows[first:last].copy()
-        begin = max(0, begin - TOUCHED_BYTES)  # a multiple of the page, as begin is
-        self._map.madvise(mmap.MADV_DONTNEED, begin, min(end + TOUCHED_BYTES, self._mapped) - begin)
-        return rows
+    def at(self, positions: IntArray) -> Rows:
+        """Rows by position, copied and not checked: for what decides which contexts are scored, and nothing else."""
+        return self._copied(positions, positions + 1)
 
     def gather(self, places: IntArray) -> Gathered:
         """The rows of some contexts, checked."""
-        first, counts = self.starts[places], self.starts[places + 1] - self.starts[places]
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        if len(places) >= TOGETHER and places[-1] - places[0] == len(places) - 1 and np.all(places[1:] > places[:-1]):
-            rows = self.block(int(first[0]), int(self.starts[places[-1] + 1]))
-        else:
-            rows = self.rows[np.repeat(first - starts[:-1], counts) + np.arange(starts[-1])]
-            self._give_back(len(places))
+        first, last = self.starts[places], self.starts[places + 1]
+        starts = np.concatenate([[0], np.cumsum(last - first)])
+        rows = self._copied(first, last)
         damaged = np.empty(0, np.int64)
         if not self._trusted and len(places):
             content = rows.data.cast("B")
@@ -222,6 +208,29 @@ class Segment:
             damaged = np.flatnonzero(np.array(found, np.uint32) != self._checksums[places])
         return Gathered(rows, starts, damaged)
 
+    def _copied(self, first: IntArray, last: IntArray) -> Rows:
+        """The rows of several ranges, one range after another."""
+        lengths = last - first
+        ends = np.cumsum(lengths)
+        if self._file is None:
+            return self.rows[np.repeat(first - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)]
+        rows = np.empty((int(lengths.sum()), self.dim), STORED)
+        if not rows.size:
+            return rows
+        width = rows.itemsize * self.dim
+        content = rows.data.cast("B")
+        begins = np.flatnonzero(np.concatenate([[True], first[1:] != last[:-1]]))  # ranges that touch are read at once
+        targets = [*((ends - lengths)[begins] * width).tolist(), len(content)]
+        for i, offset in enumerate((PAGE + first[begins] * width).tolist()):
+            self._file.seek(offset)
+            target = content[targets[i] : targets[i + 1]]
+            while target:
+                read = self._file.readinto(target)
+                if not read:
+                    raise VectorFileError("the file became shorter while it was open")
+                target = target[read:]
+        return rows
+
     def damaged(self) -> IntArray:
         """Places of all contexts whose rows are not what was written. Reads everything, once."""
         if self._trusted:
@@ -233,15 +242,6 @@ class Segment:
         damaged = np.concatenate(found) if found else np.empty(0, np.int64)
         self._trusted = not len(damaged)
         return damaged
-
-    def _give_back(self, contexts: int) -> None:
-        """Keep count of what was touched, and let go of the pages when it is too much."""
-        if self._map is None or self._mapped <= RESIDENT_BYTES:
-            return
-        self._touched += contexts * TOUCHED_BYTES
-        if self._touched > RESIDENT_BYTES:
-            self._map.madvise(mmap.MADV_DONTNEED, 0, self._mapped)
-            self._touched = 0
 
 
 def checksum(context_id: int, rows: Rows) -> int:
