@@ -7,7 +7,6 @@ with the encoder the next is read and cut and the one before is written. What is
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import time
 from collections import deque
@@ -23,6 +22,7 @@ from ctxsearch.admission import differs_in_facts, hash_content, unusable
 from ctxsearch.errors import SourceError
 from ctxsearch.history import History
 from ctxsearch.records import Context, Document, DocumentCounts, Embeddings, Failure, IngestReport, KnownDocument
+from ctxsearch.seen import Seen
 from ctxsearch.store import Store, Writer
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ CONTEXTS_PER_WINDOW = 1024
 
 WINDOWS_EMBEDDED = 2
 """Windows with the encoder at once: when the last batches of one leave a core free, it begins with the next."""
+
+RESTING_CONTEXTS = 4 * CONTEXTS_PER_WINDOW
+"""Contexts of a run from which on the encoder gives its memory back before vector files are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +187,7 @@ class _Run:
         self.skipped: list[Failure] = []
         self.incomplete: set[str] = set()
         """Origins of which something could not be read, so that what is not seen there need not be gone."""
-        self.seen: dict[int, int] = {}
-        """Short hash of each key met -> short hash of its content."""
+        self.seen = Seen()
         self.bytes_read = 0
         self._get_encoder = canaries.guarded(writer, encoder)
         self._history = history
@@ -235,7 +237,7 @@ class _Run:
             is_gone: whether the file of an origin is gone.
         """
         for document_id, key, origin in held:
-            if _short(key) not in self.seen and (is_gone(origin) or origin not in self.incomplete):
+            if key not in self.seen and (is_gone(origin) or origin not in self.incomplete):
                 self.writer.delete_document(document_id)
                 self._deleted += 1
 
@@ -259,6 +261,8 @@ class _Run:
     def finish(self) -> None:
         """Commit what is left."""
         self._generation = self.writer.commit()
+        if self._embedding and self._committed.contexts >= RESTING_CONTEXTS:
+            self._embedding.rest()
 
     def report(self, index_name: str) -> IngestReport:
         """Say what was done, and how long it took, the vector index included: ask when the writer is done."""
@@ -327,13 +331,13 @@ class _Run:
             why = "its metadata cannot be written as JSON"
             self.fail(document.source, why, document.origin, whole=not document.is_record)
             return None
-        key, short = _short(document.key), _short(content_hash)
-        if self.seen.get(key, short) != short:
+        if self.seen.differs(document.key, content_hash):
             why = "came a second time in this run, with other content"
             self.fail(document.source, why, document.origin, whole=not document.is_record)
             return None
-        repeated = key in self.seen
-        self.seen[key] = short
+        repeated = document.key in self.seen
+        if not repeated:
+            self.seen.add(document.key, content_hash)
         known = None if repeated else self.writer.known(document.key)
         if repeated or (known and known.content_hash == content_hash):
             if known and (known.origin, known.metadata.get(readers.MODIFIED)) != (
@@ -395,10 +399,6 @@ class _Run:
         if self._on_progress:
             done = self._put.added + self._put.updated + self._unchanged
             self._on_progress(Progress(done, self._put.contexts, self.bytes_read, self._bytes_total, self._source))
-
-
-def _short(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def _read(sources: readers.Sources, standard_input: bool, run: _Run, worker: readers.Worker) -> Iterator[Document]:

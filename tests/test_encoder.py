@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from ctxsearch.contexts import split
 from ctxsearch.encoder import Encoder
-from ctxsearch.encoder.graph import batches_by_length
+from ctxsearch.encoder.graph import Compiled, batches_by_length
 from ctxsearch.encoder.runtime import unit_rows
 from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.errors import ModelError, ModelNotFoundError
@@ -294,6 +295,34 @@ def test_batches_are_of_like_length_and_within_the_budget() -> None:
     assert batches == [[4], [1, 2], [3, 5, 0]]
     assert list(batches_by_length([9000, 1], 512)) == [[0], [1]]
     assert list(batches_by_length([], 512)) == []
+
+
+def test_batches_of_one_length_have_few_numbers_of_rows(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = set()
+    feed = Compiled._feed
+
+    def noted(self: Compiled, ids: Any) -> Any:
+        fed = feed(self, ids)
+        shapes.add(fed["input_ids"].shape)
+        assert (fed["attention_mask"].sum(axis=1) > 0).all()
+        return fed
+
+    monkeypatch.setattr(Compiled, "_feed", noted)
+    alone = encoder.embed_contexts([with_sentences("A fox. The sea.", 0, 7)]).vectors
+    for count in range(1, 150, 7):
+        several = encoder.embed_contexts([with_sentences("A fox. The sea.", 0, 7)] * count)
+        assert several.vectors.shape == (3 * count, alone.shape[1])
+        assert (several.vectors @ alone.T).reshape(count, 3, 3)[:, range(3), range(3)].min() > 0.98
+    assert {shape for shape in shapes if shape[1] == 16} == {(rows, 16) for rows in (32, 64, 96, 128)}
+
+
+def test_encoder_that_rested_embeds_as_before() -> None:
+    encoder = Encoder(find_model())
+    contexts = [with_sentences("A fox. The sea.", 0, 7)]
+    before = encoder.embed_contexts(contexts).vectors
+    encoder.rest()
+    encoder.rest()
+    np.testing.assert_array_equal(encoder.embed_contexts(contexts).vectors, before)
 
 
 def test_row_of_zeros_stays() -> None:

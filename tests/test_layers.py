@@ -29,6 +29,7 @@ HOUSE = (
     "store",
     "canaries",
     "admission",
+    "seen",
     "history",
     "fusion",
     "calibration",

@@ -107,6 +107,11 @@ class Graph:
         short = not self._static and tokens <= SHORT_QUESTION < self._passport.question_window
         return self._compiled_for(SHORT_QUESTION if short else self._passport.question_window)
 
+    def rest(self) -> None:
+        """Let go of what `for_contexts` gave, and of its memory as soon as nobody uses it."""
+        with self._turn:
+            self._compiled.pop(self._passport.context_window if self._static else None, None)
+
     def _compiled_for(self, padded_to: int | None) -> Compiled:
         with self._turn:
             if padded_to not in self._compiled:

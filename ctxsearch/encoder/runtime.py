@@ -108,6 +108,10 @@ class Encoder:
         compiled.run([ids for ids, _ in tokens], pool)
         return Embeddings(vectors, bounds)
 
+    def rest(self) -> None:
+        """Give back the memory that embedding contexts takes, some 130 MB; the next to embed some loads it again."""
+        self._graph.rest()
+
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
         """Embed questions; what does not fit the question window is cut and said in `Question.truncated`."""
         return self.begin_questions(questions)()

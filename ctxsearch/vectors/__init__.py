@@ -1,6 +1,6 @@
 """The vector index: rows of contexts, and search among them, exact or approximate. The only importer of faiss.
 
-    segments.py    rows of contexts in one file that is never changed, memory-mapped, under checksums
+    segments.py    rows of contexts in one file that is never changed, read as they are wanted, under checksums
     scanning.py    exact search over rows
     lists.py       approximate search over the rows of a large segment: lists of 1-bit codes, in a file beside it
     centroids.py   centroids of lists, and the nearest of them to each row

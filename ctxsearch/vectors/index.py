@@ -1,7 +1,7 @@
 """`VectorIndex`: segments without what was removed from them, and one list of scores over them all.
 
 Segments in files are never changed: what is removed is masked, what is added is a segment in memory. Scores are always
-computed from the rows themselves, whose checksums are compared when they are read from a mapped file; rows that are not
+computed from the rows themselves, whose checksums are compared when they are read from a file; rows that are not
 what was written are taken from the authority instead. So a damaged file costs time, and never an answer.
 """
 

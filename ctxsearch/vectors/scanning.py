@@ -17,7 +17,7 @@ from ctxsearch.records import FloatArray, IntArray
 from ctxsearch.vectors.segments import Rows, Segment
 
 BLOCK_ROWS = 1 << 14
-"""Rows of a mapped file that are scanned at a time; a multiple of 8."""
+"""Rows of a file that are scanned at a time; a multiple of 8."""
 
 
 class Selection:

@@ -213,7 +213,8 @@ class Segment:
         lengths = last - first
         ends = np.cumsum(lengths)
         if self._file is None:
-            return self.rows[np.repeat(first - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)]
+            together: Rows = self.rows[np.repeat(first - ends + lengths, lengths) + np.arange(int(lengths.sum()))]
+            return together
         rows = np.empty((int(lengths.sum()), self.dim), STORED)
         if not rows.size:
             return rows
