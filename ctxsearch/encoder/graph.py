@@ -84,7 +84,7 @@ class Graph:
             # A float32 build is a reference: no CPU may round it to bfloat16 behind our back.
             self._options["INFERENCE_PRECISION_HINT"] = "f32"
         self._core = openvino.Core()
-        self._compiled: dict[int | None, Compiled] = {}
+        self._compiled: dict[tuple[int | None, int], Compiled] = {}
         self._turn = threading.Lock()
         self.clock = Clock()
         if self._static:
@@ -96,32 +96,37 @@ class Graph:
         Raises:
             ModelError: it is not what the card says, or OpenVINO cannot run it.
         """
-        return self._compiled_for(self._passport.context_window if self._static else None)
+        return self._compiled_for(self._passport.context_window if self._static else None, self._threads)
 
-    def for_question(self, tokens: int) -> Compiled:
+    def for_question(self, tokens: int, *, beside: bool = False) -> Compiled:
         """The graph, ready for questions of so many tokens, at most the question window.
+
+        Args:
+            tokens: how many.
+            beside: leave a core to whoever waits, who has other work meanwhile.
 
         Raises:
             ModelError: it is not what the card says, or OpenVINO cannot run it.
         """
         short = not self._static and tokens <= SHORT_QUESTION < self._passport.question_window
-        return self._compiled_for(SHORT_QUESTION if short else self._passport.question_window)
+        threads = max(1, self._threads - 1) if beside and not self._static else self._threads
+        return self._compiled_for(SHORT_QUESTION if short else self._passport.question_window, threads)
 
     def rest(self) -> None:
         """Let go of what `for_contexts` gave, and of its memory as soon as nobody uses it."""
         with self._turn:
-            self._compiled.pop(self._passport.context_window if self._static else None, None)
+            self._compiled.pop((self._passport.context_window if self._static else None, self._threads), None)
 
-    def _compiled_for(self, padded_to: int | None) -> Compiled:
+    def _compiled_for(self, padded_to: int | None, threads: int) -> Compiled:
         with self._turn:
-            if padded_to not in self._compiled:
-                self._compiled[padded_to] = self._compile(padded_to)
-            return self._compiled[padded_to]
+            if (padded_to, threads) not in self._compiled:
+                self._compiled[padded_to, threads] = self._compile(padded_to, threads)
+            return self._compiled[padded_to, threads]
 
-    def _compile(self, padded_to: int | None) -> Compiled:
+    def _compile(self, padded_to: int | None, threads: int) -> Compiled:
         options = self._options
         if padded_to and not self._static:
-            options = {**options, **_question_options(self._threads)}
+            options = {**options, **_question_options(threads)}
 
         def prepare() -> openvino.Model:
             model = self._read()

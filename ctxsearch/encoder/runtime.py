@@ -116,8 +116,13 @@ class Encoder:
         """Embed questions; what does not fit the question window is cut and said in `Question.truncated`."""
         return self.begin_questions(questions)()
 
-    def begin_questions(self, questions: Sequence[str]) -> Callable[[], list[Question]]:
-        """Begin to embed questions. What this returns has to be called, once; it waits, and gives the embeddings."""
+    def begin_questions(self, questions: Sequence[str], *, beside: bool = False) -> Callable[[], list[Question]]:
+        """Begin to embed questions. What this returns has to be called, once; it waits, and gives the embeddings.
+
+        Args:
+            questions: plain text.
+            beside: leave a core to the caller, who has other work meanwhile.
+        """
         tokens = self._tokenizer.encode(
             [self._question_prefix + question for question in questions], self.passport.question_window
         )
@@ -127,7 +132,7 @@ class Encoder:
         alike: dict[Compiled, list[int]] = {}
         try:
             for place, one in enumerate(tokens):
-                alike.setdefault(self._graph.for_question(len(one.ids)), []).append(place)
+                alike.setdefault(self._graph.for_question(len(one.ids), beside=beside), []).append(place)
         finally:
             self._verified.result()
 

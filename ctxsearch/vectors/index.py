@@ -114,6 +114,7 @@ class _Part:
         """Make ready what `scan` needs."""
         if self._scan is None and self.segment.bytes <= SCANNED_BYTES:
             self._scan = Scan(self.segment.block(0, len(self.segment.rows)))
+            self.segment.keep(self._scan.rows)
 
     def scan(self, vector: FloatArray, depth: int, chosen: Selection | None) -> tuple[IntArray, FloatArray]:
         self.ready()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxsearch.records import FloatArray, IntArray
-from ctxsearch.vectors.segments import Rows, Segment
+from ctxsearch.vectors.segments import STORED, Rows, Segment
 
 BLOCK_ROWS = 1 << 14
 """Rows of a file that are scanned at a time; a multiple of 8."""
@@ -57,6 +57,16 @@ class Scan:
         if count:
             faiss.rev_swig_ptr(self._index.codes.data(), rows.nbytes)[:] = _bytes(rows).ravel()
         self._index.ntotal = count
+        self._shape = count, dim
+
+    @property
+    def rows(self) -> Rows:
+        """The copy; it is there for as long as this is."""
+        import faiss
+
+        count, dim = self._shape
+        codes: NDArray[np.uint8] = faiss.rev_swig_ptr(self._index.codes.data(), count * dim * 2)
+        return codes.view(STORED).reshape(count, dim)
 
     def search(self, vector: FloatArray, depth: int, chosen: Selection | None) -> tuple[IntArray, FloatArray]:
         """Positions and products of the nearest rows, best first.

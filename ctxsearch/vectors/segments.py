@@ -76,6 +76,7 @@ class Segment:
         self._checksums = checksums
         self._trusted = not len(checksums)
         self._file: io.FileIO | None = None
+        self._kept = False
 
     @classmethod
     def of(cls, dim: int, context_ids: IntArray, counts: IntArray, rows: Sequence[Rows]) -> Segment:
@@ -187,6 +188,10 @@ class Segment:
         last = max(first, min(last, len(self.rows)))
         return self._copied(np.array([first]), np.array([last]))
 
+    def keep(self, rows: Rows) -> None:
+        """Read rows here from now on: all of them, as they are in the file."""
+        self.rows, self._kept = rows, True
+
     def at(self, positions: IntArray) -> Rows:
         """Rows by position, copied and not checked: for what decides which contexts are scored, and nothing else."""
         return self._copied(positions, positions + 1)
@@ -212,7 +217,7 @@ class Segment:
         """The rows of several ranges, one range after another."""
         lengths = last - first
         ends = np.cumsum(lengths)
-        if self._file is None:
+        if self._file is None or self._kept:
             together: Rows = self.rows[np.repeat(first - ends + lengths, lengths) + np.arange(int(lengths.sum()))]
             return together
         rows = np.empty((int(lengths.sum()), self.dim), STORED)
