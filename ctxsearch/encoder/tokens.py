@@ -19,8 +19,8 @@ PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 LONGEST_WORD = 100
 """Characters of a word above which BERT takes it for unknown; of google-research/bert, tokenization.py."""
 
-WORDS_REMEMBERED = 100_000
-"""Words whose token ids are kept: some 20 MB. The 334,110 tokens of SQuAD dev are of 20,953 words."""
+WORDS_REMEMBERED = 32_768
+"""Words whose token ids are kept: some 8 MB. The 334,110 tokens of SQuAD dev are of 20,953 words."""
 
 SAFE_SPACE = " \t\r\n"
 """White space at which every BERT tokenizer separates words, so that the tokens on both sides simply follow on."""

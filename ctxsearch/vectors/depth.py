@@ -54,7 +54,7 @@ CODES_A_ROW = 200
 RANKED = 2000
 """Contexts that are ranked exactly for a sample: nearly always, ten of them are in each share."""
 
-BLOCK_ROWS = 4096
+BLOCK_ROWS = 2048
 """Rows that are decoded at a time, about."""
 
 SENTENCE_WEIGHT = 0.8
@@ -220,7 +220,7 @@ def _ranked(segment: Segment, queries: FloatArray) -> IntArray:
     """The places of the `RANKED` best contexts for each query, best first; all, if there are fewer."""
     keep = min(RANKED, len(segment))
     scores = np.empty((len(queries), 0), np.float32)
-    best: IntArray = np.empty((len(queries), 0), np.int64)
+    best = np.empty((len(queries), 0), np.int32)
     first = 0
     while first < len(segment):
         last = int(np.searchsorted(segment.starts, segment.starts[first] + BLOCK_ROWS, side="right")) - 1
@@ -228,13 +228,13 @@ def _ranked(segment: Segment, queries: FloatArray) -> IntArray:
         starts = segment.starts[first : last + 1]
         products = queries @ decoded(segment.block(int(starts[0]), int(starts[-1]))).T
         scores = np.concatenate([scores, _blends(products, starts - starts[0])], axis=1)
-        new = np.broadcast_to(np.arange(first, last), (len(queries), last - first))
+        new = np.broadcast_to(np.arange(first, last, dtype=np.int32), (len(queries), last - first))
         best = np.concatenate([best, new], axis=1)
         first = last
         if scores.shape[1] > keep:
             chosen = np.argpartition(-scores, keep - 1, axis=1)[:, :keep]
             scores, best = np.take_along_axis(scores, chosen, 1), np.take_along_axis(best, chosen, 1)
-    ordered: IntArray = np.take_along_axis(best, np.argsort(-scores, axis=1, kind="stable"), 1)
+    ordered: IntArray = np.take_along_axis(best, np.argsort(-scores, axis=1, kind="stable"), 1).astype(np.int64)
     return ordered
 
 

@@ -42,7 +42,7 @@ TRAINED_ROWS = 16
 TRAINED_TOGETHER = 8
 """Of those, rows that stand in succession."""
 
-BLOCK_ROWS = 8192
+BLOCK_ROWS = 4096
 """Rows that are decoded at a time."""
 
 LISTS_OF_ROOT = 4
