@@ -48,8 +48,8 @@ MISSED = 0.5
 PROBES_STEP = 2**0.25
 """Numbers of lists that are tried grow by this factor."""
 
-CODES_A_ROW = 200
-"""Codes that are looked at in the time in which a row is read and multiplied."""
+CODES_A_ROW = 800
+"""Codes that are looked at in the time that it takes to find one row more by all of its bits, to read and multiply it."""
 
 RANKED = 2000
 """Contexts that are ranked exactly for a sample: nearly always, ten of them are in each share."""
