@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # numpy takes 0.1 s to import, and a lexical query needs none
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
 
+EXACT = "exact"
+"""How vectors are searched where all are compared; otherwise it is said in the words of FAISS."""
+
 FloatArray: TypeAlias = "NDArray[np.float32]"
 IntArray: TypeAlias = "NDArray[np.int64]"
 

@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ctxsearch
+from ctxsearch import query
 from ctxsearch.encoder import Encoder
 from ctxsearch.passport import find_model
 from ctxsearch.query import SENTENCE_WEIGHT
 from ctxsearch.records import MODES
+from ctxsearch.store.local import LocalSnapshot
 from tests.conftest import DATA
 
 QUESTIONS = [json.loads(line) for line in (DATA / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -170,6 +172,23 @@ def test_useless_arguments_are_said(sample: ctxsearch.Index, question: str, k: i
 
 def test_k_beyond_the_index_gives_all(sample: ctxsearch.Index) -> None:
     assert len(sample.query("rain", k=10_000, mode="dense")) == sample.status().contexts
+
+
+def test_meaning_beside_words_answers_the_same(sample: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    questions = ["who may approve a refund?", "how is the gauge read?", "rain"]
+    alone = [[(hit.context_id, hit.score) for hit in sample.query(question)] for question in questions]
+    monkeypatch.setattr(query, "EXACT", "whatever it is")  # as in an index that has lists
+    assert [[(hit.context_id, hit.score) for hit in sample.query(question)] for question in questions] == alone
+
+    def broken(*_: object) -> None:
+        raise ctxsearch.StoreError("the vectors are gone")
+
+    monkeypatch.setattr(LocalSnapshot, "search_dense", broken)
+    with pytest.raises(ctxsearch.StoreError, match="the vectors are gone"):
+        sample.query(questions[0])
+    monkeypatch.setattr(LocalSnapshot, "search_lexical", broken)
+    with pytest.raises(ctxsearch.StoreError, match="the vectors are gone"):
+        sample.query(questions[0])
 
 
 def test_truncation_is_said(sample: ctxsearch.Index) -> None:

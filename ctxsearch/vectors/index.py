@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxsearch.records import FloatArray, IntArray
+from ctxsearch.records import EXACT, FloatArray, IntArray
 from ctxsearch.vectors.depth import RECALL_AT, Level
 from ctxsearch.vectors.lists import Lists
 from ctxsearch.vectors.scanning import Scan, Selection, decoded, products_of, scan_blocks
@@ -192,7 +192,7 @@ class VectorIndex:
         """How the largest segment is searched for a recall, and the least recall that was measured in a segment."""
         used = [(lists, level) for lists in self.lists() if (level := lists.levels.level(recall)) and recall < 1.0]
         if not used:
-            return "exact", 1.0
+            return EXACT, 1.0
         return used[0][0].kind, min(level.recall for _, level in used)
 
     def _all(self) -> list[_Part]:
