@@ -324,7 +324,7 @@ def measure(work: Path, contexts: int) -> dict[str, Any]:
             shares, taken = [], []
             for right, embedding in zip(exact["none"], embeddings, strict=True):
                 begun = time.perf_counter()
-                found = snapshot.vectors().search(embedding, 10, WEIGHT, recall=level.recall)
+                found = snapshot.vectors().search(embedding, 10, WEIGHT, recall=level.wanted)
                 taken.append((time.perf_counter() - begun) * 1000)
                 shares.append(len({c.context_id for c in found} & set(right)) / 10)
             point = {"measured": level.recall, "real": round(statistics.mean(shares), 4), "p50": p(taken, 0.5)}

@@ -15,7 +15,7 @@ import functools
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -33,10 +33,8 @@ class SentenceWords(NamedTuple):
 
     starts: tuple[int, ...]
     """Position of each sentence's first word. Between sentences `NEAR` positions are empty."""
-    held: Mapping[str, int]
-    """For each word the sentences that hold it: bit i is set for the sentence of ordinal i."""
-    places: Mapping[str, int]
-    """For each word its positions: bit i is set for position i."""
+    places: Mapping[str, Sequence[int]]
+    """For each word its positions, rising."""
 
 
 class Coverage(NamedTuple):
@@ -68,23 +66,24 @@ class Covered(NamedTuple):
 
 def words(text: str) -> list[str]:
     """The words of a text in their order: lower-cased, without possessive or plural endings."""
-    return list(map(_word, _WORD.findall(text)))
+    return [_REMEMBERED[spelling] for spelling in _WORD.findall(text)]
 
 
 def sentence_words(sentences: Iterable[str]) -> SentenceWords:
     """The words of a context, by sentence."""
     starts: list[int] = []
-    held: dict[str, int] = {}
-    places: dict[str, int] = {}
+    places: dict[str, list[int]] = {}
     end = 0
-    for ordinal, sentence in enumerate(sentences):
+    for sentence in sentences:
         starts.append(end)
         found = words(sentence)
         for position, word in enumerate(found, start=end):
-            held[word] = held.get(word, 0) | 1 << ordinal
-            places[word] = places.get(word, 0) | 1 << position
+            if word in places:
+                places[word].append(position)
+            else:
+                places[word] = [position]
         end += len(found) + NEAR
-    return SentenceWords(tuple(starts), held, places)
+    return SentenceWords(tuple(starts), places)
 
 
 def sentence_coverage(question: str, candidates: Mapping[int, SentenceWords]) -> Covered:
@@ -102,25 +101,25 @@ def sentence_coverage(question: str, candidates: Mapping[int, SentenceWords]) ->
     """
     asked = words(question)
     several = list(candidates.values())
-    columns: dict[str, list[int]] = {}
+    columns: dict[str, list[Sequence[int]]] = {}
     weights: list[float] = []
     unknown = 0.0
-    for word in dict.fromkeys(asked):
-        column = [own.held.get(word, 0) for own in several]
-        frequency = len(column) - column.count(0)
-        weight = _weight(frequency, len(several))
-        if frequency:
-            columns[word] = column
-            weights.append(weight)
-        else:
-            unknown += weight
-    whole = math.fsum(weights)
     # Which of the words a sentence holds, as a number: few sets of words occur, so few sums have to be made.
     sets = [[0] * len(own.starts) for own in several]
-    for place, column in enumerate(columns.values()):
-        for own_sets, bits in zip(sets, column, strict=True):
-            for ordinal in _ordinals(bits):
-                own_sets[ordinal] |= 1 << place
+    for word in dict.fromkeys(asked):
+        column = [own.places.get(word, ()) for own in several]
+        frequency = len(column) - column.count(())
+        weight = _weight(frequency, len(several))
+        if not frequency:
+            unknown += weight
+            continue
+        bit = 1 << len(weights)
+        columns[word] = column
+        weights.append(weight)
+        for own, own_sets, positions in zip(several, sets, column, strict=True):
+            for position in positions:
+                own_sets[bisect_right(own.starts, position) - 1] |= bit
+    whole = math.fsum(weights)
     shares = {0: 0.0}
     for own_sets in sets:
         for one in own_sets:
@@ -139,13 +138,13 @@ def _weight(frequency: int, candidates: int) -> float:
 
 
 def _pairs(
-    asked: Sequence[str], columns: Mapping[str, Sequence[int]], several: Sequence[SentenceWords]
+    asked: Sequence[str], columns: Mapping[str, Sequence[Sequence[int]]], several: Sequence[SentenceWords]
 ) -> list[list[float]]:
     """For each sentence of each candidate, the weight of the neighbours that are near each other in it.
 
     Args:
         asked: the question's words.
-        columns: for each that is held, the sentences that hold it, by candidate.
+        columns: for each that is held, its positions, by candidate.
         several: the candidates.
     """
     found = [[0.0] * len(own.starts) for own in several]
@@ -153,33 +152,21 @@ def _pairs(
         if one not in columns or other not in columns:
             continue
         near = [
-            (candidate, bits)
+            (candidate, positions)
             for candidate, (a, b) in enumerate(zip(columns[one], columns[other], strict=True))
-            if a & b and (bits := _near(several[candidate].places, one, other))
+            if a and b and (positions := _near(a, b))
         ]
         weight = _weight(len(near), len(several))
-        for candidate, bits in near:
-            for sentence in _sentences_of(bits, several[candidate].starts):
+        for candidate, positions in near:
+            starts = several[candidate].starts
+            for sentence in {bisect_right(starts, position) - 1 for position in positions}:
                 found[candidate][sentence] += weight
     return found
 
 
-def _near(places: Mapping[str, int], one: str, other: str) -> int:
+def _near(one: Sequence[int], other: Sequence[int]) -> list[int]:
     """The positions of a word that have another within `NEAR` of them, before or after."""
-    reached = places[one]
-    reached |= reached << 1
-    reached |= reached << 2
-    return places[other] & (reached << 1 | reached >> NEAR)
-
-
-def _sentences_of(bits: int, starts: Sequence[int]) -> Iterator[int]:
-    """The ordinals of the sentences in which positions stand, rising."""
-    while bits:
-        sentence = bisect_right(starts, (bits & -bits).bit_length() - 1) - 1
-        yield sentence
-        if sentence + 1 == len(starts):
-            return
-        bits = bits >> starts[sentence + 1] << starts[sentence + 1]
+    return [there for there in other for here in one if 0 < abs(there - here) <= NEAR]
 
 
 @functools.lru_cache(WORDS_REMEMBERED)
@@ -188,7 +175,6 @@ def _ordinals(bits: int) -> tuple[int, ...]:
     return tuple([place for place in range(bits.bit_length()) if bits >> place & 1])
 
 
-@functools.lru_cache(WORDS_REMEMBERED)
 def _word(spelling: str) -> str:
     word = spelling.lower().removesuffix("'s").removesuffix("’s")
     if len(word) > 4 and word.endswith("ies"):
@@ -198,3 +184,16 @@ def _word(spelling: str) -> str:
     if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
         return word[:-1]
     return word
+
+
+class _Remembered(dict[str, str]):
+    """The word of each spelling met, until they are too many."""
+
+    def __missing__(self, spelling: str) -> str:
+        if len(self) >= WORDS_REMEMBERED:
+            self.clear()
+        word = self[spelling] = _word(spelling)
+        return word
+
+
+_REMEMBERED = _Remembered()

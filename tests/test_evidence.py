@@ -70,12 +70,19 @@ def test_words_made_ready_give_what_the_sentences_give(question: str, candidates
     assert found.known == pytest.approx(expected.known, abs=1e-12)
 
 
-def test_each_sentence_and_place_of_a_word_has_its_bit() -> None:
+def test_each_place_of_a_word_is_known() -> None:
     found = sentence_words(["A fox.", "", "Two foxes"])
     assert found.starts == (0, 6, 10)
-    assert found.held == {"a": 1, "fox": 0b101, "two": 0b100}
-    assert found.places == {"a": 1, "fox": 1 << 1 | 1 << 11, "two": 1 << 10}
-    assert sentence_words([]) == ((), {}, {})
+    assert found.places == {"a": [0], "fox": [1, 11], "two": [10]}
+    assert sentence_words([]) == ((), {})
+
+
+def test_words_are_the_same_when_too_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "WORDS_REMEMBERED", 2)
+    assert words("Foxes and foxes, and the boxes of the fox's cities") == [
+        *("fox", "and", "fox", "and", "the", "box", "of", "the", "fox", "city")
+    ]
+    assert len(evidence._REMEMBERED) <= 2
 
 
 def test_neighbours_count_where_they_are_near_in_a_sentence() -> None:

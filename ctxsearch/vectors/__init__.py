@@ -2,9 +2,10 @@
 
     segments.py    rows of contexts in one file that is never changed, read as they are wanted, under checksums
     scanning.py    exact search over rows
-    lists.py       approximate search over the rows of a large segment: lists of 1-bit codes, in a file beside it
+    lists.py       approximate search over the rows of a large segment: lists of codes, in a file beside it
     centroids.py   centroids of lists, and the nearest of them to each row
     depth.py       how deep to search the lists for a wanted recall, measured
+    library.py     faiss, imported so that its threads sleep when they have nothing to do
     index.py       `VectorIndex`: segments and what came since, without what was removed; one list of scores
 
 A context has a row for itself and one for each of its sentences; ordinal 0 is the context. Rows are float16, the very

@@ -42,8 +42,8 @@ LEVELS = (0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998)
 ROWS = (20, 30, 50, 70, 100, 140, 200, 300, 400, 600, 800, 1200, 1600, 2400, 3200)
 """Rows by their codes whose contexts are scored, that are tried."""
 
-MISSED = 0.5
-"""Of what a recall lets be missed, the part that samples may miss: questions are not samples."""
+MISSED = (0.6, 0.5, 0.5)
+"""Of what a recall lets be missed, the part that samples may miss, for each of `SHARES`: questions are not samples."""
 
 PROBES_STEP = 2**0.25
 """Numbers of lists that are tried grow by this factor."""
@@ -134,8 +134,8 @@ def measure(segment: Segment, lists: Lists, in_list: IntArray, seed: int = 1) ->
     levels = []
     for wanted in LEVELS:
         depths = [
-            _cheapest(table, 1 - MISSED * (1 - wanted), lists.count, share * len(segment.rows) / lists.count)
-            for table, share in zip(tables, SHARES, strict=True)
+            _cheapest(table, 1 - missed * (1 - wanted), lists.count, share * len(segment.rows) / lists.count)
+            for table, share, missed in zip(tables, SHARES, MISSED, strict=True)
         ]
         levels.append(Level(wanted, round(depths[0][0], 4), tuple(depth for _, depth in depths)))
     return Levels(levels)

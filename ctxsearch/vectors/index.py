@@ -26,8 +26,8 @@ SCANNED_BYTES = 32 << 20
 CODES_A_ROW = 40
 """Codes that are looked at in the time in which a row of a context that is scored whole is read, checked and scored."""
 
-ROWS_GROWTH = 0.6
-"""Rows to score grow as this power of k."""
+ROWS_A_HIT = 4
+"""Rows to score for each context that is wanted above `RECALL_AT`."""
 
 
 class ContextScore(NamedTuple):
@@ -162,7 +162,7 @@ class VectorIndex:
 
     def ready(self) -> None:
         """Import FAISS and make ready what a search needs, ahead of the first one."""
-        import faiss  # noqa: F401
+        from ctxsearch.vectors.library import faiss  # noqa: F401
 
         for part in self._parts:
             part.ready()
@@ -365,7 +365,7 @@ class VectorIndex:
             codes = min(probes, part.lists.count) * len(part.segment.rows) / part.lists.count
             if selection.rows * CODES_A_ROW <= codes:
                 return self._score(part, np.flatnonzero(chosen), vector, weight).best(k)
-        rows = round(rows * max(1.0, k / RECALL_AT) ** ROWS_GROWTH)
+        rows += ROWS_A_HIT * max(0, k - RECALL_AT)
         while True:
             found = part.lists.search(vector, rows, probes, selection)
             scored = self._score_best(part, found, vector, k, weight)

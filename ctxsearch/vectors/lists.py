@@ -84,7 +84,7 @@ class Lists:
     @classmethod
     def build(cls, segment: Segment) -> Lists:
         """Make the lists of a segment and measure them; what is in memory is a sample of the rows, and the codes."""
-        import faiss
+        from ctxsearch.vectors.library import faiss
 
         count, dim = segment.rows.shape
         lists = 1 << round(np.log2(LISTS_OF_ROOT * np.sqrt(count)))
@@ -110,7 +110,7 @@ class Lists:
         Raises:
             OSError: it cannot be written.
         """
-        import faiss
+        from ctxsearch.vectors.library import faiss
 
         try:
             faiss.write_index(self._index, str(path))
@@ -149,7 +149,7 @@ class Lists:
             raise VectorFileError(f"{path} cannot be read") from error
 
         def load() -> Any:
-            import faiss
+            from ctxsearch.vectors.library import faiss
 
             try:
                 return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
@@ -178,7 +178,7 @@ class Lists:
         return self._search(queries, rows, probes, chosen)
 
     def _search(self, queries: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
-        import faiss
+        from ctxsearch.vectors.library import faiss
 
         parameters = faiss.IVFRaBitQSearchParameters()
         parameters.nprobe, parameters.qb = min(probes, self.count), QUERY_BITS

@@ -39,7 +39,7 @@ class Selection:
 
     def selector(self) -> Any:
         """As FAISS takes it."""
-        import faiss
+        from ctxsearch.vectors.library import faiss
 
         return faiss.IDSelectorBitmap(len(self._bits), faiss.swig_ptr(self._bits))
 
@@ -49,7 +49,7 @@ class Scan:
 
     def __init__(self, rows: Rows) -> None:
         """Copy the rows."""
-        import faiss
+        from ctxsearch.vectors.library import faiss
 
         count, dim = rows.shape
         self._index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
@@ -62,7 +62,7 @@ class Scan:
     @property
     def rows(self) -> Rows:
         """The copy; it is there for as long as this is."""
-        import faiss
+        from ctxsearch.vectors.library import faiss
 
         count, dim = self._shape
         codes: NDArray[np.uint8] = faiss.rev_swig_ptr(self._index.codes.data(), count * dim * 2)
@@ -76,7 +76,7 @@ class Scan:
             depth: how many, at the most.
             chosen: which rows may be found; None for all.
         """
-        import faiss
+        from ctxsearch.vectors.library import faiss
 
         query = np.ascontiguousarray(vector[np.newaxis, :], np.float32)
         parameters = faiss.SearchParameters(sel=chosen.selector()) if chosen else None  # type: ignore[call-arg]
@@ -107,7 +107,7 @@ def threads(count: int = 1) -> Iterator[None]:
     For what takes a millisecond, waking others costs more than it gives; and on a machine with other work threads wait
     for one another for hundreds of them.
     """
-    import faiss
+    from ctxsearch.vectors.library import faiss
 
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(count)
@@ -144,6 +144,6 @@ def _bytes(rows: Rows) -> NDArray[np.uint8]:
 
 @functools.lru_cache(maxsize=8)
 def _codec(dim: int) -> Any:
-    import faiss
+    from ctxsearch.vectors.library import faiss
 
     return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
