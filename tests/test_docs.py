@@ -9,7 +9,10 @@ import pytest
 
 from tests.conftest import ROOT
 
-PAGES = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "data/README.md", "benchmarks/QUALITY.md", "docs/terminal.md"]
+PAGES = [
+    *("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "data/README.md", "docs/terminal.md"),
+    *("benchmarks/QUALITY.md", "benchmarks/SCALE.md", "benchmarks/ENCODER.md"),
+]
 
 
 @pytest.mark.parametrize("page", PAGES)

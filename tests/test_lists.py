@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,6 +179,21 @@ def test_damaged_rows_are_taken_from_the_authority(kept: Made) -> None:
         Segment.read(kept.folder / "rows", DIM).damaged().tolist()
         == np.searchsorted(kept.ids, sorted(damaged)).tolist()
     )
+
+
+def test_rows_that_cannot_be_read_are_taken_from_the_authority(made: Made, tmp_path: Path) -> None:
+    (vector,) = made.questions(1)
+    expected = made.index().search(vector, 10, WEIGHT, recall=0.98)
+    ids = [found.context_id for found in expected]
+    (tmp_path / "gone").touch()
+    index = made.index()
+    segment = index._parts[0].segment
+    with io.FileIO(tmp_path / "gone") as gone:
+        segment._file = gone
+        assert not segment.at(np.array([5, 3])).any()
+        assert len(segment.gather(segment.places_of(np.sort(ids))).damaged) == len(ids)
+        assert index.score(vector, ids, WEIGHT) == expected
+    assert index.score(vector, ids, WEIGHT) == expected
 
 
 def test_damaged_lists_give_no_wrong_answer(kept: Made) -> None:

@@ -20,7 +20,7 @@ import struct
 import weakref
 import zlib
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -214,7 +214,7 @@ class Segment:
         return Gathered(rows, starts, damaged)
 
     def _copied(self, first: IntArray, last: IntArray) -> Rows:
-        """The rows of several ranges, one range after another."""
+        """The rows of several ranges, one range after another; zeros, which no checksum fits, where they are gone."""
         lengths = last - first
         ends = np.cumsum(lengths)
         if self._file is None or self._kept:
@@ -230,11 +230,10 @@ class Segment:
         for i, offset in enumerate((PAGE + first[begins] * width).tolist()):
             self._file.seek(offset)
             target = content[targets[i] : targets[i + 1]]
-            while target:
-                read = self._file.readinto(target)
-                if not read:
-                    raise VectorFileError("the file became shorter while it was open")
-                target = target[read:]
+            with suppress(OSError):
+                while target and (read := self._file.readinto(target)):
+                    target = target[read:]
+            target[:] = bytes(len(target))
         return rows
 
     def damaged(self) -> IntArray:
