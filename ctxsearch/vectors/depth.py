@@ -175,13 +175,13 @@ def _recalls(
         right = best[kept[best]][:RECALL_AT]
         wanted += len(right)
         matches = np.flatnonzero(np.isin(rows, right) & (where < tried[-1]))
+        order = np.argsort(right)
+        which = order[np.searchsorted(right[order], rows[matches])]  # of the best, the one that a row is of
         for i, probes in enumerate(tried.tolist()):
             looked_at = np.cumsum(where < probes)  # in which place a row comes when so many lists are probed
-            own = matches[where[matches] < probes]
+            own = where[matches] < probes
             first = np.full(len(right), len(rows) + 1)
-            for context, place in zip(rows[own].tolist(), looked_at[own].tolist(), strict=True):
-                at = int(np.flatnonzero(right == context)[0])
-                first[at] = min(first[at], place)
+            np.minimum.at(first, which[own], looked_at[matches[own]])
             hits[i] += (first[:, np.newaxis] <= np.array(ROWS)[np.newaxis, :]).sum(axis=0)
     shares: FloatArray = hits / np.float32(max(1, wanted))
     return shares
