@@ -85,6 +85,7 @@ class Graph:
             self._options["INFERENCE_PRECISION_HINT"] = "f32"
         self._core = openvino.Core()
         self._compiled: dict[tuple[int | None, int], Compiled] = {}
+        self._contexts = self._passport.context_window if self._static else None, self._threads
         self._turn = threading.Lock()
         self.clock = Clock()
         if self._static:
@@ -96,7 +97,7 @@ class Graph:
         Raises:
             ModelError: it is not what the card says, or OpenVINO cannot run it.
         """
-        return self._compiled_for(self._passport.context_window if self._static else None, self._threads)
+        return self._compiled_for(*self._contexts)
 
     def for_question(self, tokens: int, *, beside: bool = False) -> Compiled:
         """The graph, ready for questions of so many tokens, at most the question window.
@@ -115,7 +116,7 @@ class Graph:
     def rest(self) -> None:
         """Let go of what `for_contexts` gave, and of its memory as soon as nobody uses it."""
         with self._turn:
-            self._compiled.pop((self._passport.context_window if self._static else None, self._threads), None)
+            self._compiled.pop(self._contexts, None)
 
     def _compiled_for(self, padded_to: int | None, threads: int) -> Compiled:
         with self._turn:

@@ -48,7 +48,7 @@ MISSED = (0.6, 0.5, 0.5)
 PROBES_STEP = 2**0.25
 """Numbers of lists that are tried grow by this factor."""
 
-CODES_A_ROW = 800
+CODES_A_FOUND_ROW = 800
 """Codes that are looked at in the time that one row more takes: to be found by all of its bits, read and multiplied."""
 
 RANKED = 2000
@@ -197,7 +197,7 @@ def _cheapest(recalls: FloatArray, wanted: float, count: int, codes: float) -> t
         codes: looked at in a list.
     """
     tried = _tried(count)
-    cost = tried[:, np.newaxis] * codes + np.array(ROWS)[np.newaxis, :] * CODES_A_ROW
+    cost = tried[:, np.newaxis] * codes + np.array(ROWS)[np.newaxis, :] * CODES_A_FOUND_ROW
     cost = np.where(recalls >= min(wanted, recalls.max()), cost, np.inf)
     i, j = np.unravel_index(int(np.argmin(cost)), cost.shape)
     return float(recalls[i, j]), Depth(int(tried[i]), ROWS[int(j)])

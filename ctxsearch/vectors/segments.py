@@ -8,7 +8,7 @@
 Header and tables are checked whenever a file is opened; their size goes with the number of contexts, not of rows (20
 bytes a context). The rows are read when they are wanted, and checked then (`Segment.gather`), or as a whole
 (`Segment.damaged`). So damage is noticed wherever it is, and a large file opens at once. They are read and not mapped,
-since a map keeps what was touched and all around it: 64 KB for a row of 1, which is slower too.
+since a map keeps what was touched and all around it: 64 KB for a row of 1 KB, which is slower too.
 """
 
 from __future__ import annotations
