@@ -38,7 +38,7 @@ import numpy as np
 import ctxsearch
 from ctxsearch.layout import IndexFolder
 from ctxsearch.passport import find_model
-from ctxsearch.query import SENTENCE_WEIGHT
+from ctxsearch.records import SENTENCE_WEIGHT
 from ctxsearch.records import Context, Document, Sentence
 from ctxsearch.store import LocalStore
 

@@ -11,6 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxsearch.records import FloatArray, IntArray
+
 LEXICAL_WEIGHT = 0.006
 """How much of a cosine similarity a point of BM25 is worth."""
 
@@ -39,41 +44,58 @@ def blend(dense: Mapping[int, float], lexical: Mapping[int, float]) -> list[tupl
 
 
 class Joint(NamedTuple):
-    """A context scored by meaning and words together."""
+    """Contexts scored by meaning and words together."""
 
-    score: float
-    sentence: int | None
-    """Ordinal of the sentence that decided it; None for a context without sentences."""
+    scores: NDArray[np.float64]
+    sentences: IntArray
+    """Ordinal of the sentence that decided each; -1 for a context without sentences."""
 
 
 def joint(
-    cosines: Sequence[float], shares: Sequence[float], pairs: Sequence[float], lexical: float, sentence_weight: float
+    cosines: Sequence[FloatArray],
+    sentences: IntArray,
+    shares: NDArray[np.float64],
+    pairs: NDArray[np.float64],
+    lexical: NDArray[np.float64],
+    sentence_weight: float,
 ) -> Joint:
-    """Score a context by the one sentence that is best by meaning and by words at once.
+    """Score contexts, each by the one sentence that is best by meaning and by words at once.
 
     Args:
-        cosines: of the context, then of each of its sentences; of the context alone where a model has no others.
-        shares: for each sentence the share of the question that stands in it, 0 to 1.
+        cosines: for each context its own, then those of its sentences; its own alone where a model has no others.
+        sentences: how many each context has.
+        shares: for each sentence, those of a context one after another, the share of the question in it, 0 to 1.
         pairs: for each sentence the idf of the question's neighbours that are near each other in it.
-        lexical: BM25 of the context.
+        lexical: BM25 of each context.
         sentence_weight: share of the sentence's cosine; the rest is the context's own.
 
     Returns:
         The largest of ``sentence_weight * cosine + COVERAGE_WEIGHT * share + PAIR_WEIGHT * pairs`` over the sentences,
         plus ``(1 - sentence_weight) * own cosine + LEXICAL_WEIGHT * lexical``.
+
+    Raises:
+        ValueError: a context has another number of cosines.
     """
-    own, *sentences = cosines
+    counts = np.array([len(own) for own in cosines], np.int64)
+    together = np.concatenate([np.empty(0), *cosines])
+    firsts = np.cumsum(counts) - counts
+    own = together[firsts]
+    split = counts > 1
+    if np.any(counts[split] != sentences[split] + 1):
+        raise ValueError("cosines are not those of the sentences")
+    each = np.repeat(own, sentences)
+    each[np.repeat(split, sentences)] = np.delete(together, firsts)
+    each = sentence_weight * each + COVERAGE_WEIGHT * shares + PAIR_WEIGHT * pairs
     whole = (1.0 - sentence_weight) * own + LEXICAL_WEIGHT * lexical
-    if not shares:
-        return Joint(whole + sentence_weight * own, None)
-    if not sentences:
-        sentences = [own] * len(shares)
-    scored = [
-        sentence_weight * cosine + COVERAGE_WEIGHT * share + PAIR_WEIGHT * near
-        for cosine, share, near in zip(sentences, shares, pairs, strict=True)
-    ]
-    best = scored.index(max(scored))
-    return Joint(whole + scored[best], best)
+    scores, chosen = whole + sentence_weight * own, np.full(len(counts), -1)
+    some = sentences > 0
+    if some.any():
+        starts = (np.cumsum(sentences) - sentences)[some]
+        best = np.maximum.reduceat(each, starts)
+        at = np.flatnonzero(each == np.repeat(best, sentences[some]))
+        scores[some] = whole[some] + best
+        chosen[some] = at[np.searchsorted(at, starts)] - starts
+    return Joint(scores, chosen)
 
 
 def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], k: int = RRF_K) -> list[tuple[int, float]]:

@@ -302,7 +302,7 @@ class Index:
             try:
                 return answer(
                     store,
-                    partial(self._embedder, store, model, beside=mode == "hybrid" and len(questions) == 1),
+                    partial(self._embedder, store, model),
                     questions,
                     k=k,
                     mode=mode,
@@ -533,13 +533,13 @@ class Index:
         return self._encoder_of(self._find_model(self._store.passport, self._store.model_path))
 
     def _embedder(
-        self, space: _OneSpace, model: ModelFolder | CtxsearchError, *, beside: bool
+        self, space: _OneSpace, model: ModelFolder | CtxsearchError
     ) -> Callable[[Sequence[str]], Callable[[], list[Question]]]:
         """What begins to embed questions for one call. It asks nothing of the store, which the call reads meanwhile."""
         if isinstance(model, CtxsearchError):
             raise model
         space.enter(model.passport)
-        return lambda questions: self._encoder_of(model).begin_questions(questions, beside=beside)
+        return lambda questions: self._encoder_of(model).begin_questions(questions)
 
     def _encoder_of(self, model: ModelFolder) -> Encoder:
         with self._loading:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
-from ctxsearch import fusion
 from ctxsearch.calibration import Calibration
 from ctxsearch.catalog import StoredContext, words_of
 from ctxsearch.errors import ArgumentError
-from ctxsearch.evidence import sentence_coverage, sentence_words
 from ctxsearch.records import (
-    EXACT,
     MODES,
+    SENTENCE_WEIGHT,
     Answer,
     Candidate,
     Evidence,
@@ -24,27 +21,17 @@ from ctxsearch.records import (
     Milliseconds,
     Mode,
     Question,
+    Ranked,
     Scores,
 )
 from ctxsearch.store import LEXICAL_WORDS, Snapshot, Store
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from ctxsearch.words import fullest
 
 Embed: TypeAlias = Callable[[Sequence[str]], Callable[[], list[Question]]]
 """Begins to embed questions, and returns what waits for the end of it."""
 
-SENTENCE_WEIGHT = 0.8
-"""Share of the best sentence in a dense score; the rest is the context's own."""
-
-RERANKED = 50
-"""The best of these, by dense and lexical score, are looked at sentence by sentence."""
-
 LEAST_RANKED = 10
 """Hits that are scored at the least, so that the first one's score does not depend on k."""
-
-HYBRID_DEPTH = 100
-"""Candidates that each way of searching brings to a hybrid query, at the least."""
 
 
 def answer(
@@ -200,13 +187,6 @@ def _answer(
     )
 
 
-class Ranked(NamedTuple):
-    """A candidate in its place."""
-
-    candidate: Candidate
-    evidence: Evidence
-
-
 def rank(
     snapshot: Snapshot,
     question: str,
@@ -233,63 +213,15 @@ def rank(
         snapshot.ready_vectors()
         found = snapshot.search_dense(embedded().embedding, k, SENTENCE_WEIGHT, where)
         return [Ranked(c, Evidence(c.dense or 0.0, dense=c.dense or 0.0)) for c in found]
-    depth = max(HYBRID_DEPTH, k)
+    from ctxsearch.hybrid import rank_hybrid  # here: it needs numpy, and a search by words alone does not
 
-    def search_dense() -> list[Candidate]:
-        snapshot.ready_vectors()
-        return snapshot.search_dense(embedded().embedding, depth, SENTENCE_WEIGHT, where)
-
-    beside = None
-    if where is None and snapshot.vector_index()[0] != EXACT:
-        beside = _beside().submit(search_dense)
-    try:
-        lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, depth, where)}
-    finally:
-        if beside:
-            beside.exception()  # waits: it reads the snapshot
-    cosines = {c.context_id: c.dense or 0.0 for c in (beside.result() if beside else search_dense())}
-    asked = embedded()
-    embedding = asked.embedding
-    others = [context_id for context_id in lexical if context_id not in cosines]
-    cosines |= {c.context_id: c.dense or 0.0 for c in snapshot.score_dense(embedding, others, SENTENCE_WEIGHT)}
-    first = [context_id for context_id, _ in fusion.blend(cosines, lexical)[: max(RERANKED, k)]]
-    products = snapshot.products(asked.states, first)
-    covered = sentence_coverage(question, snapshot.sentence_words(first))
-    joint = {
-        context_id: fusion.joint(
-            products[context_id].tolist(),
-            *covered.contexts[context_id],
-            lexical.get(context_id, 0.0),
-            SENTENCE_WEIGHT,
-        )
-        for context_id in first
-    }
-    ranked = []
-    for context_id in sorted(first, key=lambda context_id: (-joint[context_id].score, context_id))[:k]:
-        score, sentence = joint[context_id]
-        evidence = Evidence(
-            score,
-            dense=cosines[context_id],
-            lexical=lexical.get(context_id, 0.0),
-            coverage=covered.contexts[context_id].shares[sentence] if sentence is not None else 0.0,
-            known=covered.known,
-        )
-        ranked.append(Ranked(Candidate(context_id, cosines[context_id], lexical.get(context_id), sentence), evidence))
-    return ranked
-
-
-@functools.cache
-def _beside() -> ThreadPoolExecutor:
-    """Threads that search by meaning while others search for words: in a large index both take milliseconds."""
-    from concurrent.futures import ThreadPoolExecutor  # here: it takes 15 ms
-
-    return ThreadPoolExecutor(thread_name_prefix="meaning")
+    return rank_hybrid(snapshot, question, embedded, k, where)
 
 
 def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, question: str) -> Hit:
     ordinal = candidate.sentence
     if ordinal is None:
-        ordinal = sentence_coverage(question, {0: sentence_words(_sentences(stored))}).contexts[0].sentence
+        ordinal = fullest(question, _sentences(stored))
     span = stored.sentences[ordinal]
     whole = stored.text[span.start - stored.start : span.end - stored.start]
     shown = whole.strip()

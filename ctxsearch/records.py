@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # numpy takes 0.1 s to import, and a lexical query needs none
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
 
+SENTENCE_WEIGHT = 0.8
+"""Share of the best sentence in a dense score; the rest is the context's own."""
+
 EXACT = "exact"
 """How vectors are searched where all are compared; otherwise it is said in the words of FAISS."""
 
@@ -218,6 +221,13 @@ class Evidence(NamedTuple):
     """Share of the question's words in the matched sentence, by weight."""
     known: float = 0.0
     """Share of the question's words that any candidate has."""
+
+
+class Ranked(NamedTuple):
+    """A candidate in its place."""
+
+    candidate: Candidate
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)

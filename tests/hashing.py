@@ -72,7 +72,7 @@ class HashEncoder:
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
         return [Question(text, self.vector(text), self.vector(text), False) for text in questions]
 
-    def begin_questions(self, questions: Sequence[str], *, beside: bool = False) -> Callable[[], list[Question]]:
+    def begin_questions(self, questions: Sequence[str]) -> Callable[[], list[Question]]:
         return partial(self.embed_questions, questions)
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctxsearch import fusion
 from ctxsearch.fusion import (
     COVERAGE_WEIGHT,
     LEXICAL_WEIGHT,
     PAIR_WEIGHT,
     RRF_K,
-    Joint,
     blend,
-    joint,
     reciprocal_rank_fusion,
 )
+from ctxsearch.records import SENTENCE_WEIGHT
 
 scores = st.dictionaries(st.integers(0, 30), st.floats(-1, 1), max_size=12)
 
@@ -34,28 +37,57 @@ def test_blend_takes_only_what_has_a_dense_score() -> None:
     assert blend({1: 0.25}, {2: 9.0}) == [(1, 0.25)]
 
 
+def joint(
+    cosines: Sequence[float], shares: Sequence[float], pairs: Sequence[float], lexical: float
+) -> tuple[float, int]:
+    """One context, scored."""
+    one = np.array(cosines, np.float32)
+    found = fusion.joint(
+        [one], np.array([len(shares)]), np.array(shares), np.array(pairs), np.array([lexical]), SENTENCE_WEIGHT
+    )
+    return float(found.scores[0]), int(found.sentences[0])
+
+
 def test_joint_takes_the_sentence_that_is_best_in_both() -> None:
-    found = joint([0.5, 0.6, 0.2, 0.5], [0.0, 0.4, 0.5], [4.0, 0.0, 9.0], 2.0, 0.8)
-    assert found.sentence == 2
+    score, sentence = joint([0.5, 0.6, 0.2, 0.5], [0.0, 0.4, 0.5], [4.0, 0.0, 9.0], 2.0)
+    assert sentence == 2
     evidence = COVERAGE_WEIGHT * 0.5 + PAIR_WEIGHT * 9
-    assert found.score == pytest.approx(0.2 * 0.5 + 2 * LEXICAL_WEIGHT + 0.8 * 0.5 + evidence)
+    assert score == pytest.approx(0.2 * 0.5 + 2 * LEXICAL_WEIGHT + 0.8 * 0.5 + evidence)
 
 
 def test_joint_prefers_a_sentence_in_which_neighbours_are_near() -> None:
-    assert joint([0.5, 0.4, 0.4], [0.5, 0.5], [0.0, 1.0], 0.0, 0.8).sentence == 1
+    assert joint([0.5, 0.4, 0.4], [0.5, 0.5], [0.0, 1.0], 0.0)[1] == 1
 
 
 def test_joint_of_a_context_without_rows_for_sentences_uses_its_own() -> None:
-    found = joint([0.5], [0.1, 0.3], [0.0, 0.0], 0.0, 0.8)
-    assert found == Joint(pytest.approx(0.5 + COVERAGE_WEIGHT * 0.3), 1)
+    assert joint([0.5], [0.1, 0.3], [0.0, 0.0], 0.0) == (pytest.approx(0.5 + COVERAGE_WEIGHT * 0.3), 1)
 
 
 def test_joint_of_a_context_without_sentences_is_dense_and_lexical() -> None:
-    assert joint([0.5], [], [], 2.0, 0.8) == Joint(pytest.approx(0.5 + 2 * LEXICAL_WEIGHT), None)
+    assert joint([0.5], [], [], 2.0) == (pytest.approx(0.5 + 2 * LEXICAL_WEIGHT), -1)
 
 
 def test_joint_takes_the_first_of_equal_sentences() -> None:
-    assert joint([0.5, 0.4, 0.4], [0.5, 0.5], [1.0, 1.0], 0.0, 0.8).sentence == 0
+    assert joint([0.5, 0.4, 0.4], [0.5, 0.5], [1.0, 1.0], 0.0)[1] == 0
+
+
+def test_joint_refuses_cosines_of_other_sentences() -> None:
+    with pytest.raises(ValueError, match="not those of the sentences"):
+        joint([0.5, 0.4], [0.1, 0.2], [0.0, 0.0], 0.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 6), st.booleans())
+def test_joint_of_several_is_that_of_each(seed: int, contexts: int, alone: bool) -> None:
+    draw = np.random.default_rng(seed)
+    counts = draw.integers(0, 4, contexts)
+    cosines = [draw.integers(0, 4, 1 + (0 if alone else n)).astype(np.float32) / 4 for n in counts]
+    shares, pairs = draw.integers(0, 3, (2, counts.sum())) / 2
+    lexical = draw.random(contexts)
+    found = fusion.joint(cosines, counts, shares, pairs, lexical, SENTENCE_WEIGHT)
+    for i, (first, count) in enumerate(zip(np.cumsum(counts) - counts, counts, strict=True)):
+        own = slice(first, first + count)
+        assert (found.scores[i], found.sentences[i]) == joint(cosines[i], shares[own], pairs[own], lexical[i])
 
 
 def test_blend_orders_equal_scores_by_id() -> None:

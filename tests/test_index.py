@@ -12,11 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ctxsearch
-from ctxsearch import query
+from ctxsearch import hybrid
 from ctxsearch.encoder import Encoder
 from ctxsearch.passport import find_model
-from ctxsearch.query import SENTENCE_WEIGHT
-from ctxsearch.records import MODES
+from ctxsearch.records import MODES, SENTENCE_WEIGHT
 from ctxsearch.store.local import LocalSnapshot
 from tests.conftest import DATA
 
@@ -177,7 +176,7 @@ def test_k_beyond_the_index_gives_all(sample: ctxsearch.Index) -> None:
 def test_meaning_beside_words_answers_the_same(sample: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch) -> None:
     questions = ["who may approve a refund?", "how is the gauge read?", "rain"]
     alone = [[(hit.context_id, hit.score) for hit in sample.query(question)] for question in questions]
-    monkeypatch.setattr(query, "EXACT", "whatever it is")  # as in an index that has lists
+    monkeypatch.setattr(hybrid, "EXACT", "whatever it is")  # as in an index that has lists
     assert [[(hit.context_id, hit.score) for hit in sample.query(question)] for question in questions] == alone
 
     def broken(*_: object) -> None:

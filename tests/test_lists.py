@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from ctxsearch.records import FloatArray, IntArray
-from ctxsearch.vectors import ContextScore, Lists, Segment, VectorFileError, VectorIndex, lists_are_whole, write_segment
+from ctxsearch.vectors import (
+    ContextScore,
+    Lists,
+    Segment,
+    VectorFileError,
+    VectorIndex,
+    lists_are_whole,
+    parts,
+    write_segment,
+)
 from ctxsearch.vectors import index as index_module
 
 DIM, CONTEXTS, WEIGHT = 64, 6000, 0.85
@@ -75,7 +84,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture(autouse=True)
 def small_segments_have_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_module, "SCANNED_BYTES", 1000)
+    monkeypatch.setattr(parts, "SCANNED_BYTES", 1000)
     monkeypatch.setattr(index_module, "CODES_A_ROW", 1000)
 
 

@@ -13,7 +13,7 @@ import ctxsearch
 from ctxsearch.layout import IndexFolder
 from ctxsearch.records import FloatArray
 from ctxsearch.store import LocalStore, compact, publishing, repair, verify
-from ctxsearch.vectors import index as index_module
+from ctxsearch.vectors import parts
 from tests.contract.test_store import put
 from tests.hashing import HashEncoder, make_model
 
@@ -158,7 +158,7 @@ def test_a_reader_goes_on_while_segments_are_merged(kept: Kept) -> None:
 def test_random_changes_with_lists_and_damage(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is added, removed, compacted, damaged: the answers are those of brute force, and verify says so."""
     monkeypatch.setattr(publishing, "SMALL_ROWS", 20)
-    monkeypatch.setattr(index_module, "SCANNED_BYTES", 3000)
+    monkeypatch.setattr(parts, "SCANNED_BYTES", 3000)
     kept.store.recall = 1.0
     chance = random.Random(7)
     for n in range(25):

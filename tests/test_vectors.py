@@ -177,7 +177,9 @@ def test_score_of_one_context() -> None:
         index.score(vector, [3, 5], 0.75)
     assert index.score(vector, [], 0.75) == []
     products = index.products(vector, [4, 3])
-    assert {i: found.tolist() for i, found in products.items()} == {4: [0.5], 3: [0.5, 0.25, 1.0]}
+    assert [found.tolist() for found in products] == [[0.5], [0.5, 0.25, 1.0]]
+    with pytest.raises(KeyError):
+        index.products(vector, [5])
 
 
 def test_rows_of_a_context() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxsearch.catalog.conditions import condition
 from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.metadata import Metadata
 from ctxsearch.records import DocumentSummary, IntArray
+
+if TYPE_CHECKING:
+    from ctxsearch.catalog.postings import Postings
 
 COLUMN_WEIGHTS = "2.0, 1.0, 1.0"
 """What a word in the title, the headings and the text counts for in BM25."""
@@ -32,6 +35,10 @@ _WORDS = re.compile(r"\w+")
 
 class _Statistics:
     """What is known of the words of one generation."""
+
+    postings: Postings | None = None
+    """Scores by word; None until there is a second question: whoever asks one has nothing from what is kept."""
+    asked = False
 
     def __init__(self, generation: int, last: int, contexts: int) -> None:
         self.generation = generation
@@ -93,7 +100,8 @@ class Searching(Metadata):
     ) -> list[tuple[int, float]]:
         """Contexts that hold any of the words, best first, with their BM25 score (higher is better).
 
-        FTS5 scores every context that matches, at about a microsecond each. In a catalog of more than `SCORED` contexts
+        FTS5 scores every context that matches, at about a microsecond each, so what it said of a word is kept for the
+        next question. In a catalog of more than `SCORED` contexts
         the most common of the words are therefore left out, as far as rarer ones are there; if all are common, contexts
         must hold the rarest of them together. Where even that leaves too many, the words tell nothing: the first that
         hold them all are returned with a score of 0.
@@ -114,7 +122,11 @@ class Searching(Metadata):
         self, words: Sequence[str], limit: int, where: Mapping[str, Any] | None, statistics: _Statistics
     ) -> list[tuple[int, float]]:
         fits, parameters = self._condition(where, "document_id")
-        match, tells = self._match(words, statistics)
+        chosen = self._rare(words, statistics)
+        if chosen and not where and statistics.asked:
+            return self._postings(statistics).best(chosen, limit)
+        statistics.asked = True
+        match, tells = (" OR ".join(map(_quoted, chosen)), True) if chosen else self._together(words, statistics)
         if not match:
             return []
         score = f"-bm25(contexts_fts, {COLUMN_WEIGHTS})" if tells else "0.0"
@@ -128,6 +140,14 @@ class Searching(Metadata):
             {**parameters, "match": match, "limit": limit},
         )
         return rows.fetchall()
+
+    def _postings(self, statistics: _Statistics) -> Postings:
+        if statistics.postings is None:
+            from ctxsearch.catalog.postings import Postings  # here: it needs numpy, and one search by words does not
+
+            query = f"SELECT rowid, -bm25(contexts_fts, {COLUMN_WEIGHTS}) FROM contexts_fts WHERE contexts_fts MATCH ?"
+            statistics.postings = Postings(lambda word: self._db.execute(query, [_quoted(word)]).fetchall())
+        return statistics.postings
 
     def _condition(self, where: Mapping[str, Any] | None, column: str) -> tuple[str, dict[str, Any]]:
         """A condition as SQL over a column of document ids.
@@ -161,30 +181,35 @@ class Searching(Metadata):
             return words
         return [word for word in words if 2 * self._frequency_of(word, statistics) < statistics.contexts] or words
 
-    def _match(self, words: Sequence[str], statistics: _Statistics) -> tuple[str, bool]:
-        """An FTS5 expression, empty if no context can fit; and whether few enough fit to be scored."""
-        last = statistics.last
-        if last <= SCORED:
-            return " OR ".join(map(_quoted, words)), True
-        frequencies = {word: self._frequency_of(word, statistics) for word in words}
-        rarest = sorted((word for word in words if frequencies[word]), key=lambda word: frequencies[word])
+    def _rare(self, words: Sequence[str], statistics: _Statistics) -> Sequence[str]:
+        """The words whose contexts are scored: all in a small catalog, otherwise the rarest; none if all are common."""
+        if statistics.last <= SCORED:
+            return words
         chosen: list[str] = []
         total = 0
-        for word in rarest:
-            total += frequencies[word]
+        for word in self._by_frequency(words, statistics):
+            total += self._frequency_of(word, statistics)
             if total > SCORED:
                 break
-            chosen.append(_quoted(word))
-        if chosen:
-            return " OR ".join(chosen), True
+            chosen.append(word)
+        return chosen
+
+    def _together(self, words: Sequence[str], statistics: _Statistics) -> tuple[str, bool]:
+        """An FTS5 expression for common words, empty if none is held; and whether few enough fit to be scored."""
+        rarest = self._by_frequency(words, statistics)
         for count in range(1, len(rarest) + 1):
             match = " AND ".join(map(_quoted, rarest[:count]))
             # bm25() begins with a walk through all contexts of each word: a word that nearly all have costs too much.
-            if sum(frequencies[word] for word in rarest[:count]) > WALKED:
+            if sum(self._frequency_of(word, statistics) for word in rarest[:count]) > WALKED:
                 break
-            if self._frequency(match, last) <= SCORED:
+            if self._frequency(match, statistics.last) <= SCORED:
                 return match, True
         return " AND ".join(map(_quoted, rarest)), False
+
+    def _by_frequency(self, words: Sequence[str], statistics: _Statistics) -> list[str]:
+        """The words that contexts hold, the rarest first."""
+        frequencies = {word: self._frequency_of(word, statistics) for word in words}
+        return sorted((word for word in words if frequencies[word]), key=lambda word: frequencies[word])
 
     def _frequency_of(self, word: str, statistics: _Statistics) -> int:
         """How many contexts hold a word."""

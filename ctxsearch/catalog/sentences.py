@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.rows import Rows
-from ctxsearch.evidence import SentenceWords, sentence_words
 
-CONTEXTS_KEPT = 2048
-"""Contexts whose words are kept; about 14 kB each. Without it, half of a hybrid query is finding words again."""
+if TYPE_CHECKING:
+    from ctxsearch.evidence import SentenceWords
+
+CONTEXTS_KEPT = 16_384
+"""Contexts whose words are kept; about 1.5 kB each. Without it, half of a hybrid query is finding words again."""
 
 
 class Sentences(Rows):
@@ -35,6 +38,8 @@ class Sentences(Rows):
         found = {context_id: kept.pop(context_id) for context_id in wanted if context_id in kept}
         missing = [context_id for context_id in wanted if context_id not in found]
         if missing:
+            from ctxsearch.evidence import sentence_words  # here: it needs numpy, and reading a catalog does not
+
             for context_id, sentences in self.sentences(missing):
                 found[context_id] = sentence_words(sentences)
         kept.update(found)  # those asked for last stand last

@@ -18,9 +18,9 @@ import click
 
 from ctxsearch.cli import terminal
 from ctxsearch.cli.present import place
-from ctxsearch.evidence import words
 from ctxsearch.readers.kinds import CODE, LINED
 from ctxsearch.records import Answer, Hit
+from ctxsearch.words import words
 
 if TYPE_CHECKING:
     from ctxsearch.index import Index

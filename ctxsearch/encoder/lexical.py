@@ -62,6 +62,15 @@ class LexicalPart:
             raise ModelError(f"{model.path / LEXICAL} has weights of {len(weights)} tokens; there are {vocabulary}")
         return cls(weights, model.passport.lexical_dim, model.passport.lexical_weight)
 
+    def row(self, ids: IntArray) -> FloatArray:
+        """The part alone, of one text: what `rows` gives, within rounding, in a quarter of the time; shape (1, dim)."""
+        tokens = sorted(set(ids[1:-1].tolist()))
+        weights = self._weights[tokens]
+        signed = (2.0 * weights) @ np.unpackbits(self._signs[tokens], axis=1) - weights.sum()
+        norm = max(float(np.linalg.norm(signed)), float(np.finfo(np.float32).tiny))
+        row: FloatArray = (signed / norm).astype(np.float32)[np.newaxis, :]
+        return row
+
     def rows(self, ids: Sequence[IntArray], boundaries: Sequence[IntArray]) -> FloatArray:
         """The part alone, of texts and their sentences.
 
@@ -112,13 +121,15 @@ class LexicalPart:
         joined[alone, : states.shape[1]] = states[alone]
         return joined
 
-    def states_of(self, rows: FloatArray) -> FloatArray:
-        """Rows whose inner products with joined ones are the cosines of the token states: `join` taken apart again."""
-        states = np.zeros_like(rows)
-        own = rows[:, : -self.dim]
-        norms = np.maximum(np.linalg.norm(own, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        states[:, : -self.dim] = own / (norms * self.scale[0])
-        return states
+    def without(self, states: FloatArray) -> FloatArray:
+        """Rows whose inner products with joined ones are the cosines of the token states alone.
+
+        Args:
+            states: unit rows of pooled token states, (rows, dim of states).
+        """
+        alone = np.zeros((len(states), states.shape[1] + self.dim), np.float32)
+        alone[:, : states.shape[1]] = states / self.scale[0]
+        return alone
 
 
 def token_weights(texts: Sequence[IntArray], vocabulary: int) -> NDArray[np.float16]:

@@ -22,6 +22,8 @@ from ctxsearch.errors import ModelError
 from ctxsearch.passport import ModelFolder, Passport, vocabulary_file
 from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Question
 
+NO_SENTENCES = np.empty(0, np.int64)
+
 
 class Encoder:
     """Embeds contexts and questions with the model of one model folder.
@@ -94,9 +96,10 @@ class Encoder:
 
         def pool(states: FloatArray, members: Sequence[int]) -> None:
             pooled = [self._pool(states[row], len(tokens[i][0]), boundaries[i]) for row, i in enumerate(members)]
-            joined = self._join(
-                np.concatenate(pooled), [tokens[i][0] for i in members], [boundaries[i] for i in members]
-            )
+            joined = np.concatenate(pooled)
+            if self._lexical:
+                lexical = self._lexical.rows([tokens[i][0] for i in members], [boundaries[i] for i in members])
+                joined = self._lexical.join(joined, lexical)
             first = 0
             for i in members:
                 vectors[bounds[i] : bounds[i + 1]] = joined[first : (first := first + len(boundaries[i]) + 1)]
@@ -116,49 +119,42 @@ class Encoder:
         """Embed questions; what does not fit the question window is cut and said in `Question.truncated`."""
         return self.begin_questions(questions)()
 
-    def begin_questions(self, questions: Sequence[str], *, beside: bool = False) -> Callable[[], list[Question]]:
-        """Begin to embed questions. What this returns has to be called, once; it waits, and gives the embeddings.
-
-        Args:
-            questions: plain text.
-            beside: leave a core to the caller, who has other work meanwhile.
-        """
-        tokens = self._tokenizer.encode(
-            [self._question_prefix + question for question in questions], self.passport.question_window
-        )
-        vectors = np.empty((len(questions), self.dim), np.float32)
-        nothing = np.empty(0, np.int64)
+    def begin_questions(self, questions: Sequence[str]) -> Callable[[], list[Question]]:
+        """Begin to embed questions. What this returns has to be called, once; it waits, and gives the embeddings."""
+        window = self.passport.question_window
+        tokens = self._tokenizer.ids([self._question_prefix + question for question in questions])
+        framed = [self._tokenizer.frame(ids, window) for ids in tokens]
+        embedded: list[Question | None] = [None] * len(questions)
 
         alike: dict[Compiled, list[int]] = {}
         try:
-            for place, one in enumerate(tokens):
-                alike.setdefault(self._graph.for_question(len(one.ids), beside=beside), []).append(place)
+            for place, ids in enumerate(framed):
+                alike.setdefault(self._graph.for_question(len(ids)), []).append(place)
         finally:
             self._verified.result()
 
         def pool(places: Sequence[int], states: FloatArray, members: Sequence[int]) -> None:
-            own = [places[member] for member in members]
-            pooled = [self._pool(states[row], len(tokens[i].ids), nothing) for row, i in enumerate(own)]
-            vectors[own] = self._join(np.concatenate(pooled), [tokens[i].ids for i in own], [nothing] * len(own))
+            for row, member in enumerate(members):
+                place = places[member]
+                own = self._pool(states[row], len(framed[place]), NO_SENTENCES)
+                joined, alone = own, own
+                if self._lexical:
+                    joined = self._lexical.join(own, self._lexical.row(framed[place]))
+                    alone = self._lexical.without(own)
+                cut = len(tokens[place]) > window - 2
+                embedded[place] = Question(questions[place], joined[0], alone[0], cut)
 
         begun = [
-            compiled.begin([tokens[i].ids for i in places], partial(pool, places)) for compiled, places in alike.items()
+            compiled.begin([framed[i] for i in places], partial(pool, places)) for compiled, places in alike.items()
         ]
 
-        def embedded() -> list[Question]:
+        def finish() -> list[Question]:
             with ExitStack() as rest:
-                for finish in begun:
-                    rest.callback(finish)
-            states = self._lexical.states_of(vectors) if self._lexical else vectors
-            return [Question(text, vectors[i], states[i], tokens[i].truncated) for i, text in enumerate(questions)]
+                for one in begun:
+                    rest.callback(one)
+            return [one for one in embedded if one is not None]
 
-        return embedded
-
-    def _join(self, rows: FloatArray, ids: Sequence[IntArray], boundaries: Sequence[IntArray]) -> FloatArray:
-        """Put the lexical part beside pooled rows, for a model that has one."""
-        if self._lexical is None:
-            return rows
-        return self._lexical.join(rows, self._lexical.rows(ids, boundaries))
+        return finish
 
     def _tokens_of(self, contexts: Sequence[Context]) -> list[tuple[IntArray, IntArray]]:
         """The token ids of each context as the model reads it, and the index of each sentence's first token.

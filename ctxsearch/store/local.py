@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctxsearch.catalog import Catalog, StoredContext, words_of
 from ctxsearch.errors import StoreError
-from ctxsearch.evidence import SentenceWords
 from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
 from ctxsearch.passport import Passport
 from ctxsearch.records import Candidate, Context, Document, FailedSource, FloatArray, WholeDocument
@@ -23,6 +22,7 @@ from ctxsearch.store.following import Follower
 from ctxsearch.store.publishing import Publisher
 
 if TYPE_CHECKING:
+    from ctxsearch.evidence import SentenceWords
     from ctxsearch.vectors import VectorIndex
 
 T = TypeVar("T")
@@ -287,7 +287,7 @@ class LocalSnapshot:
         scored = self.vectors().score(embedding, context_ids, sentence_weight)
         return [Candidate(item.context_id, dense=item.score, sentence=item.sentence) for item in scored]
 
-    def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> dict[int, FloatArray]:
+    def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> list[FloatArray]:
         return self.vectors().products(embedding, context_ids)
 
     def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ctxsearch.catalog import StoredContext
-from ctxsearch.evidence import SentenceWords
 from ctxsearch.passport import Passport
 from ctxsearch.records import (
     Candidate,
@@ -19,6 +18,9 @@ from ctxsearch.records import (
     KnownDocument,
     WholeDocument,
 )
+
+if TYPE_CHECKING:
+    from ctxsearch.evidence import SentenceWords
 
 
 class Snapshot(Protocol):
@@ -46,7 +48,7 @@ class Snapshot(Protocol):
         """The dense scores of given contexts, as `search_dense` gives them."""
         ...
 
-    def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> dict[int, FloatArray]:
+    def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> list[FloatArray]:
         """Cosines to the rows of given contexts, (1 + sentences,) each: the context's own, then its sentences'."""
         ...
 

@@ -185,8 +185,7 @@ class Publisher:
 
     def _write(self, contents: Contents, generation: int) -> Note | None:
         """Write a segment, and lists beside it if it is large; None if nothing is in it."""
-        from ctxsearch.vectors import Lists, Segment, write_segment
-        from ctxsearch.vectors.index import SCANNED_BYTES
+        from ctxsearch.vectors import Lists, Segment, is_scanned, write_segment
 
         left = map(self._folder.serial_of, self._folder.vector_files(self._number))  # by a writer that was killed
         serial = self._highest = 1 + max(self._highest, *left, 0)
@@ -205,7 +204,7 @@ class Publisher:
             return None
         segment = Segment.read(path, self._dim, written.header)
         said: dict[str, Any] | None = None
-        if segment.bytes > SCANNED_BYTES:
+        if not is_scanned(segment):
             lists = Lists.build(segment)
 
             def write_lists(partial: Path) -> None:

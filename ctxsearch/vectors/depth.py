@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxsearch.records import FloatArray, IntArray
+from ctxsearch.records import SENTENCE_WEIGHT, FloatArray, IntArray
 from ctxsearch.vectors.scanning import Selection, decoded
 
 if TYPE_CHECKING:
@@ -56,9 +56,6 @@ RANKED = 2000
 
 BLOCK_ROWS = 2048
 """Rows that are decoded at a time, about."""
-
-SENTENCE_WEIGHT = 0.8
-"""The blend that recall is measured for; the one that `query` uses."""
 
 
 class Depth(NamedTuple):
@@ -239,7 +236,7 @@ def _ranked(segment: Segment, queries: FloatArray) -> IntArray:
 
 
 def _blends(products: FloatArray, starts: IntArray) -> FloatArray:
-    """Scores of contexts from products with their rows, as a query blends them."""
+    """Scores of contexts from products with their rows, as a query blends them: recall is measured for that blend."""
     firsts, counts = starts[:-1], np.diff(starts)
     own = products[:, firsts].copy()
     products[:, firsts[counts > 1]] = -np.inf

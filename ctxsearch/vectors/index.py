@@ -7,9 +7,8 @@ what was written are taken from the authority instead. So a damaged file costs t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,110 +16,19 @@ from numpy.typing import NDArray
 from ctxsearch.records import EXACT, FloatArray, IntArray
 from ctxsearch.vectors.depth import RECALL_AT, Level
 from ctxsearch.vectors.lists import Lists
-from ctxsearch.vectors.scanning import Scan, Selection, decoded, products_of, scan_blocks
-from ctxsearch.vectors.segments import Rows, Segment, VectorFileError, check_shape
-
-SCANNED_BYTES = 32 << 20
-"""A segment up to this size is scanned in memory, and all of it checked when it is attached. Others have lists."""
+from ctxsearch.vectors.parts import Part, is_scanned
+from ctxsearch.vectors.scanning import decoded, products_of
+from ctxsearch.vectors.scores import NOTHING, ContextScore, Scored
+from ctxsearch.vectors.segments import Gathered, Rows, Segment, VectorFileError, check_shape
 
 CODES_A_ROW = 40
 """Codes that are looked at in the time in which a row of a context that is scored whole is read, checked and scored."""
 
+SCANNED_A_ROW = 10
+"""Rows that are scanned in that time."""
+
 ROWS_A_HIT = 4
 """Rows to score for each context that is wanted above `RECALL_AT`."""
-
-
-class ContextScore(NamedTuple):
-    """A context found by its vectors."""
-
-    context_id: int
-    score: float
-    """Inner products: the best sentence's, blended with the context's own."""
-    sentence: int | None
-    """Ordinal of the best sentence from 0, or None for a context without sentence rows."""
-
-
-class _Scored(NamedTuple):
-    """Scores of some contexts of one part."""
-
-    context_ids: IntArray
-    scores: FloatArray
-    sentences: IntArray
-    """Ordinals from 0; -1 for none."""
-
-    def best(self, k: int) -> _Scored:
-        """The k best, best first; equal scores in the order of ids."""
-        order = np.lexsort((self.context_ids, -self.scores))[:k]
-        return _Scored(self.context_ids[order], self.scores[order], self.sentences[order])
-
-    def joined(self, other: _Scored) -> _Scored:
-        return _Scored(
-            np.concatenate([self.context_ids, other.context_ids]),
-            np.concatenate([self.scores, other.scores]),
-            np.concatenate([self.sentences, other.sentences]),
-        )
-
-
-_NOTHING = _Scored(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
-
-
-class _Part:
-    """A segment, what is removed from it, and how it is searched."""
-
-    def __init__(self, segment: Segment, lists: Lists | None = None) -> None:
-        self.segment = segment
-        self.lists = lists
-        self.live: NDArray[np.bool_] | None = None
-        """Which contexts are not removed; None for all. Replaced, never changed."""
-        self.checked = segment.in_memory
-        """Whether all of the rows are known to be what was written."""
-        self._scan: Scan | None = None
-        self._allowed: tuple[IntArray, NDArray[np.bool_]] | None = None
-        self._selection: tuple[NDArray[np.bool_], Selection] | None = None
-
-    def places(self, context_ids: IntArray) -> IntArray:
-        """The places of contexts that are here and not removed."""
-        places = self.segment.places_of(context_ids)
-        return places if self.live is None else places[self.live[places]]
-
-    def remove(self, places: IntArray) -> None:
-        if len(places):
-            live = np.ones(len(self.segment), np.bool_) if self.live is None else self.live.copy()
-            live[places] = False
-            self.live, self._allowed = live, None
-
-    def live_places(self) -> IntArray:
-        return np.arange(len(self.segment)) if self.live is None else np.flatnonzero(self.live)
-
-    def chosen(self, allowed: IntArray | None) -> NDArray[np.bool_] | None:
-        """Which contexts may be found; None for all. The last answer is kept, since the same is often asked again."""
-        if allowed is None:
-            return self.live
-        if self._allowed is None or self._allowed[0] is not allowed:
-            mask = np.zeros(len(self.segment), np.bool_)
-            mask[self.places(allowed)] = True
-            self._allowed = allowed, mask
-        return self._allowed[1]
-
-    def selection(self, chosen: NDArray[np.bool_] | None) -> Selection | None:
-        """The rows of the contexts that may be found; None for all. The last answer is kept."""
-        if chosen is None:
-            return None
-        if self._selection is None or self._selection[0] is not chosen:
-            self._selection = chosen, Selection.of(chosen, self.segment.counts)
-        return self._selection[1]
-
-    def ready(self) -> None:
-        """Make ready what `scan` needs."""
-        if self._scan is None and self.segment.bytes <= SCANNED_BYTES:
-            self._scan = Scan(self.segment.block(0, len(self.segment.rows)))
-            self.segment.keep(self._scan.rows)
-
-    def scan(self, vector: FloatArray, depth: int, chosen: Selection | None) -> tuple[IntArray, FloatArray]:
-        self.ready()
-        if self._scan is None:
-            return scan_blocks(self.segment, vector, depth, chosen)
-        return self._scan.search(vector, depth, chosen)
 
 
 class VectorIndex:
@@ -136,8 +44,8 @@ class VectorIndex:
         """
         self.dim = dim
         self._authority = authority
-        self._parts: list[_Part] = []
-        self._mended: _Part | None = None
+        self._parts: list[Part] = []
+        self._mended: Part | None = None
         """Contexts whose rows in a file are damaged, with rows of the authority."""
         self.last = -1
         """The highest id that was ever added; -1 for none."""
@@ -152,8 +60,8 @@ class VectorIndex:
             return
         if segment.context_ids[0] <= self.last:
             raise VectorFileError("segments overlap")
-        part = _Part(segment, lists)
-        if segment.bytes <= SCANNED_BYTES:
+        part = Part(segment, lists)
+        if is_scanned(segment):
             if len(segment.damaged()):
                 raise VectorFileError("rows are damaged")
             part.checked = True
@@ -195,7 +103,7 @@ class VectorIndex:
             return EXACT, 1.0
         return used[0][0].kind, min(level.recall for _, level in used)
 
-    def _all(self) -> list[_Part]:
+    def _all(self) -> list[Part]:
         return [*self._parts, *([self._mended] if self._mended else [])]
 
     def add(self, context_ids: Sequence[int], rows: Sequence[NDArray[np.floating]]) -> None:
@@ -219,10 +127,10 @@ class VectorIndex:
                 break
             segment = self._joined(before, segment)
             self._parts.pop()
-        self._parts.append(_Part(segment))
+        self._parts.append(Part(segment))
         self.last = int(context_ids[-1])
 
-    def _joined(self, before: _Part, after: Segment) -> Segment:
+    def _joined(self, before: Part, after: Segment) -> Segment:
         places = before.live_places()
         kept = before.segment.gather(places)
         ids = np.concatenate([before.segment.context_ids[places], after.context_ids])
@@ -244,26 +152,28 @@ class VectorIndex:
     def stored(self, context_ids: Sequence[int]) -> dict[int, Rows]:
         """The rows of contexts by id, as they are kept; those that are not there are left out."""
         found: dict[int, Rows] = {}
-        for part, places in self._found(np.unique(np.array(context_ids, np.int64))):
-            gathered = part.segment.gather(places)
-            several = np.split(gathered.rows, gathered.starts[1:-1])
+        wanted = np.unique(np.array(context_ids, np.int64))
+        for part in self._each():
+            places, gathered = self._gather(part, part.places(wanted))
+            several = np.split(gathered.rows, gathered.starts[1:-1]) if len(places) else []
             found.update(zip(part.segment.context_ids[places].tolist(), several, strict=True))
         return found
 
-    def products(self, vector: FloatArray, context_ids: Iterable[int]) -> dict[int, FloatArray]:
-        """Inner products with the rows of contexts by id, float32 of shape (1 + sentences,) each.
+    def products(self, vector: FloatArray, context_ids: Iterable[int]) -> list[FloatArray]:
+        """Inner products with the rows of contexts, float32 of shape (1 + sentences,) each.
 
         Raises:
             KeyError: a context is not there.
         """
         wanted = list(context_ids)
         found: dict[int, FloatArray] = {}
-        for part, places in self._found(np.unique(np.array(wanted, np.int64))):
-            gathered = part.segment.gather(places)
+        rising = np.unique(np.array(wanted, np.int64))
+        for part in self._each():
+            places, gathered = self._gather(part, part.places(rising))
             products = products_of(gathered.rows, vector)
             several = [products[a:b] for a, b in pairwise(gathered.starts.tolist())]
             found.update(zip(part.segment.context_ids[places].tolist(), several, strict=True))
-        return {context_id: found[context_id] for context_id in wanted}
+        return [found[context_id] for context_id in wanted]
 
     def score(self, vector: FloatArray, context_ids: Iterable[int], sentence_weight: float) -> list[ContextScore]:
         """Score contexts: ``sentence_weight`` of the best sentence and the rest of the context's own row.
@@ -272,21 +182,29 @@ class VectorIndex:
             KeyError: a context is not there.
         """
         wanted = list(context_ids)
-        scored = _NOTHING
-        for part, places in self._found(np.unique(np.array(wanted, np.int64))):
-            scored = scored.joined(self._score(part, places, vector, sentence_weight))
-        found = {one.context_id: one for one in _listed(scored)}
+        rising = np.unique(np.array(wanted, np.int64))
+        scored = NOTHING
+        for part in self._each():
+            scored = scored.joined(self._score(part, part.places(rising), vector, sentence_weight))
+        found = {one.context_id: one for one in scored.listed()}
         return [found[context_id] for context_id in wanted]
 
-    def _found(self, context_ids: IntArray) -> list[tuple[_Part, IntArray]]:
-        """Where contexts are, those in which damage is found mended first."""
-        for part in self._parts:
-            if not part.checked:
-                places = part.places(context_ids)
-                self._mend(part, places[part.segment.gather(places).damaged])
-        return [(part, places) for part in self._all() if len(places := part.places(context_ids))]
+    def _each(self) -> Iterator[Part]:
+        """The segments, then what of them was mended, which may be while they are gone through."""
+        yield from self._parts
+        if self._mended:
+            yield self._mended
 
-    def _mend(self, part: _Part, places: IntArray) -> None:
+    def _gather(self, part: Part, places: IntArray) -> tuple[IntArray, Gathered]:
+        """The rows of contexts, and their places without those whose rows are damaged: these are mended."""
+        gathered = part.segment.gather(places)
+        if len(gathered.damaged):
+            self._mend(part, places[gathered.damaged])
+            places = np.delete(places, gathered.damaged)
+            gathered = part.segment.gather(places)
+        return places, gathered
+
+    def _mend(self, part: Part, places: IntArray) -> None:
         """Take the rows of contexts from the authority from now on."""
         if not len(places):
             return
@@ -300,7 +218,7 @@ class VectorIndex:
             mended.update(zip(ids, np.split(kept.rows, kept.starts[1:-1]), strict=True))
         rows = [mended[context_id] for context_id in sorted(mended)]
         counts = np.array([len(own) for own in rows], np.int64)
-        self._mended = _Part(Segment.of(self.dim, np.array(sorted(mended), np.int64), counts, rows))
+        self._mended = Part(Segment.of(self.dim, np.array(sorted(mended), np.int64), counts, rows))
 
     # Searching
 
@@ -324,44 +242,38 @@ class VectorIndex:
         Returns:
             Contexts with the scores that `score` gives them; with a recall of 1.0, exactly what scoring all would give.
         """
-        scored = _NOTHING
-        for part in self._parts:
+        scored = NOTHING
+        for part in self._each():
             scored = scored.joined(self._search_part(part, vector, k, sentence_weight, allowed, recall))
-        if self._mended:  # which the others may have added to
-            scored = scored.joined(self._search_part(self._mended, vector, k, sentence_weight, allowed, 1.0))
-        return _listed(scored.best(k))
+        return scored.best(k).listed()
 
     def _search_part(
-        self, part: _Part, vector: FloatArray, k: int, weight: float, allowed: IntArray | None, recall: float
-    ) -> _Scored:
-        chosen = part.chosen(allowed)
-        contexts = len(part.segment) if chosen is None else int(np.count_nonzero(chosen))
-        if not contexts:
-            return _NOTHING
+        self, part: Part, vector: FloatArray, k: int, weight: float, allowed: IntArray | None, recall: float
+    ) -> Scored:
         level = part.lists.levels.level(recall) if part.lists and recall < 1.0 else None
-        if level is None:
-            return self._scan_part(part, vector, k, weight, allowed)
-        try:
-            return self._search_lists(part, vector, k, weight, chosen, level)
-        except VectorFileError:  # FAISS cannot read them
-            part.lists = None
-            return self._scan_part(part, vector, k, weight, allowed)
+        if level is not None:
+            try:
+                return self._search_lists(part, vector, k, weight, part.chosen(allowed), level)
+            except VectorFileError:  # FAISS cannot read them
+                part.lists = None
+        return self._scan(part, vector, k, weight, allowed)
 
     def _search_lists(
         self,
-        part: _Part,
+        part: Part,
         vector: FloatArray,
         k: int,
         weight: float,
         chosen: NDArray[np.bool_] | None,
         level: Level,
-    ) -> _Scored:
+    ) -> Scored:
         """Search the lists; deeper, where they do not give k contexts."""
         assert part.lists is not None
         contexts = len(part.segment) if chosen is None else int(np.count_nonzero(chosen))
         probes, rows = level.among(contexts / len(part.segment))
-        selection = part.selection(chosen)
-        if chosen is not None and selection is not None:
+        selection = None
+        if chosen is not None:
+            selection = part.selection(chosen)
             codes = min(probes, part.lists.count) * len(part.segment.rows) / part.lists.count
             if selection.rows * CODES_A_ROW <= codes:
                 return self._score(part, np.flatnonzero(chosen), vector, weight).best(k)
@@ -373,7 +285,7 @@ class VectorIndex:
                 return scored
             probes, rows = 4 * probes, 4 * rows
 
-    def _score_best(self, part: _Part, positions: IntArray, vector: FloatArray, k: int, weight: float) -> _Scored:
+    def _score_best(self, part: Part, positions: IntArray, vector: FloatArray, k: int, weight: float) -> Scored:
         """The k best contexts of those that rows belong to; places of rows that are not there are passed over.
 
         The rows are multiplied, then contexts scored in the order of their best one. A blend is at most the larger of
@@ -385,7 +297,7 @@ class VectorIndex:
         places, firsts = np.unique(part.segment.contexts_in_order(positions[order]), return_index=True)
         by_product = np.argsort(firsts)
         places, bounds = places[by_product], products[order[firsts[by_product]]]
-        scored, done = _NOTHING, 0
+        scored, done = NOTHING, 0
         while done < len(places):
             some = np.sort(places[done : done + 2 * k + 32])
             scored = scored.joined(self._score(part, some, vector, weight)).best(k)
@@ -394,47 +306,25 @@ class VectorIndex:
                 break
         return scored
 
-    def _scan_part(self, part: _Part, vector: FloatArray, k: int, weight: float, allowed: IntArray | None) -> _Scored:
-        """Exact search.
-
-        A blend is at most the larger of its two parts, so once the k-th best score is no less than the last row's
-        product, no context without a row among those found can be better.
-        """
+    def _scan(self, part: Part, vector: FloatArray, k: int, weight: float, allowed: IntArray | None) -> Scored:
+        """Exact search."""
         if not part.checked:
             self._mend(part, part.places(part.segment.context_ids[part.segment.damaged()]))
             part.checked = True
-        selection = part.selection(part.chosen(allowed))
-        available = len(part.segment.rows) if selection is None else selection.rows
-        depth = min(available, 4 * k + 32)
-        while depth:
-            positions, products = part.scan(vector, depth, selection)
-            scored = self._score(part, part.segment.contexts_of(positions), vector, weight).best(k)
-            if depth >= available or (len(scored.scores) == k and scored.scores[-1] >= products[-1]):
-                return scored
-            depth = min(available, 4 * depth)
-        return _NOTHING
+        chosen = part.chosen(allowed)
+        if chosen is not None and part.selection(chosen).rows * SCANNED_A_ROW <= len(part.segment.rows):
+            return self._score(part, np.flatnonzero(chosen), vector, weight).best(k)
+        best = NOTHING
+        for first, scored in part.scores(vector, weight):
+            some = scored if chosen is None else scored.at(chosen[first : first + len(scored.scores)])
+            best = best.joined(some).best(k)
+        return best
 
-    def _score(self, part: _Part, places: IntArray, vector: FloatArray, weight: float) -> _Scored:
+    def _score(self, part: Part, places: IntArray, vector: FloatArray, weight: float) -> Scored:
         """Score contexts of a part; those whose rows are damaged go over to the mended ones."""
-        gathered = part.segment.gather(places)
-        if len(gathered.damaged):
-            self._mend(part, places[gathered.damaged])
-            places = np.delete(places, gathered.damaged)
-            gathered = part.segment.gather(places)
-        if not len(places):
-            return _NOTHING
+        known = part.known_scores(vector, weight)
+        if known is not None:
+            return known.at(places)
+        places, gathered = self._gather(part, places)
         products = products_of(gathered.rows, vector)
-        firsts, counts = gathered.starts[:-1], np.diff(gathered.starts)
-        own = products[firsts]
-        alone = counts == 1
-        products[firsts[~alone]] = -np.inf
-        best = np.maximum.reduceat(products, firsts)
-        at = np.flatnonzero(products == np.repeat(best, counts))
-        first_best = at[np.searchsorted(at, firsts)]
-        scores = np.where(alone, own, np.float32(weight) * best + np.float32(1.0 - weight) * own)
-        return _Scored(part.segment.context_ids[places], scores, np.where(alone, -1, first_best - firsts - 1))
-
-
-def _listed(scored: _Scored) -> list[ContextScore]:
-    several = zip(scored.context_ids.tolist(), scored.scores.tolist(), scored.sentences.tolist(), strict=True)
-    return [ContextScore(i, score, None if sentence < 0 else sentence) for i, score, sentence in several]
+        return Scored.of(part.segment.context_ids[places], gathered.starts, products, weight)

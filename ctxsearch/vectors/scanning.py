@@ -1,4 +1,4 @@
-"""Exact search over rows, and the products of a question with rows: float16 as it is stored, by FAISS.
+"""Products of a question with rows, float16 as they are stored, by FAISS; and which rows may be found.
 
 FAISS takes 0.1 s to import, so that is done where it is used: an index can be opened and counted without it.
 """
@@ -14,10 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxsearch.records import FloatArray, IntArray
-from ctxsearch.vectors.segments import STORED, Rows, Segment
-
-BLOCK_ROWS = 1 << 14
-"""Rows of a file that are scanned at a time; a multiple of 8."""
+from ctxsearch.vectors.segments import STORED, Rows
 
 
 class Selection:
@@ -33,10 +30,6 @@ class Selection:
         """The rows of contexts, by whether they are chosen and how many rows they have."""
         return cls(np.packbits(np.repeat(chosen, counts), bitorder="little"), int(counts[chosen].sum()))
 
-    def block(self, first: int) -> Selection:
-        """Of a block of `BLOCK_ROWS` rows."""
-        return Selection(self._bits[first // 8 : (first + BLOCK_ROWS) // 8], self.rows)
-
     def selector(self) -> Any:
         """As FAISS takes it."""
         from ctxsearch.vectors.library import faiss
@@ -44,18 +37,28 @@ class Selection:
         return faiss.IDSelectorBitmap(len(self._bits), faiss.swig_ptr(self._bits))
 
 
-class Scan:
-    """Rows in memory, as FAISS scans them."""
+class Block:
+    """Rows in memory, as FAISS multiplies them.
+
+    They are a single list of an index of lists: that is the one whose search for all products below a radius gives them
+    as they come. Other indexes sort them, which takes four times as long as multiplying.
+    """
 
     def __init__(self, rows: Rows) -> None:
         """Copy the rows."""
         from ctxsearch.vectors.library import faiss
 
         count, dim = rows.shape
-        self._index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-        self._index.codes.resize(rows.nbytes)
-        if count:
-            faiss.rev_swig_ptr(self._index.codes.data(), rows.nbytes)[:] = _bytes(rows).ravel()
+        self._centroid = faiss.IndexFlat(dim, faiss.METRIC_INNER_PRODUCT)  # FAISS only points to it
+        self._centroid.add(np.zeros((1, dim), np.float32))
+        self._index = faiss.IndexIVFScalarQuantizer(
+            self._centroid, dim, 1, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
+        )
+        self._index.is_trained = True
+        self._list = faiss.ArrayInvertedLists(1, dim * STORED.itemsize)
+        self._index.replace_invlists(self._list)
+        positions, codes = np.arange(count, dtype=np.int64), _bytes(rows)
+        self._list.add_entries(0, count, faiss.swig_ptr(positions), faiss.swig_ptr(codes))
         self._index.ntotal = count
         self._shape = count, dim
 
@@ -65,39 +68,26 @@ class Scan:
         from ctxsearch.vectors.library import faiss
 
         count, dim = self._shape
-        codes: NDArray[np.uint8] = faiss.rev_swig_ptr(self._index.codes.data(), count * dim * 2)
+        codes: NDArray[np.uint8] = faiss.rev_swig_ptr(self._list.get_codes(0), count * dim * 2)
         return codes.view(STORED).reshape(count, dim)
 
-    def search(self, vector: FloatArray, depth: int, chosen: Selection | None) -> tuple[IntArray, FloatArray]:
-        """Positions and products of the nearest rows, best first.
+    def products(self, vector: FloatArray) -> FloatArray:
+        """Inner products of all rows with a vector.
+
+        Each is the same whatever rows are beside it, so equal rows have equal products.
 
         Args:
             vector: float32 of shape (dim,).
-            depth: how many, at the most.
-            chosen: which rows may be found; None for all.
+
+        Returns:
+            float32 of shape (rows,); -inf where a product is no number.
         """
-        from ctxsearch.vectors.library import faiss
-
         query = np.ascontiguousarray(vector[np.newaxis, :], np.float32)
-        parameters = faiss.SearchParameters(sel=chosen.selector()) if chosen else None  # type: ignore[call-arg]
         with threads():
-            products, positions = self._index.search(query, depth, params=parameters)
-        found = positions[0] >= 0
-        return positions[0][found], products[0][found]
-
-
-def scan_blocks(
-    segment: Segment, vector: FloatArray, depth: int, chosen: Selection | None
-) -> tuple[IntArray, FloatArray]:
-    """As `Scan.search`, over rows that are too many to be copied at once."""
-    positions, products = np.empty(0, np.int64), np.empty(0, np.float32)
-    for first in range(0, len(segment.rows), BLOCK_ROWS):
-        block = Scan(segment.block(first, first + BLOCK_ROWS))
-        found, scores = block.search(vector, depth, chosen.block(first) if chosen else None)
-        positions, products = np.concatenate([positions, found + first]), np.concatenate([products, scores])
-        best = np.argsort(-products, kind="stable")[:depth]
-        positions, products = positions[best], products[best]
-    return positions, products
+            _, products, positions = self._index.range_search(query, -np.inf)
+        found = np.full(self._shape[0], -np.inf, np.float32)
+        found[positions] = products
+        return found
 
 
 @contextmanager
@@ -118,16 +108,8 @@ def threads(count: int = 1) -> Iterator[None]:
 
 
 def products_of(rows: Rows, vector: FloatArray) -> FloatArray:
-    """Inner products of rows with a vector, float32 of shape (rows,).
-
-    Each is the same whatever rows are beside it, and the one that a scan gives, so equal rows have equal scores. FAISS
-    multiplies float16 as it is, which takes a quarter of the time of decoding it first.
-    """
-    found = np.zeros(len(rows), np.float32)
-    if len(rows):
-        positions, products = Scan(rows).search(vector, len(rows), None)
-        found[positions] = products
-    return found
+    """As `Block.products`, of rows that are multiplied once."""
+    return Block(rows).products(vector) if len(rows) else np.empty(0, np.float32)
 
 
 def decoded(rows: Rows) -> FloatArray:

@@ -28,7 +28,7 @@ import ctxsearch.exchange
 import ctxsearch.ingest
 import ctxsearch.query
 import ctxsearch.reembed
-import ctxsearch.vectors.index
+import ctxsearch.vectors.parts
 from ctxsearch.layout import STEPS, files
 from tests import hashing
 
@@ -163,7 +163,7 @@ class Crash:
         """The child: does what was planned, and tells."""
         ctxsearch.ingest.CONTEXTS_PER_WINDOW = 8  # so that an ingest has several commits
         ctxsearch.reembed.CONTEXTS_PER_WINDOW = 8
-        ctxsearch.vectors.index.SCANNED_BYTES = 2048  # so that there are segments with lists
+        ctxsearch.vectors.parts.SCANNED_BYTES = 2048  # so that there are segments with lists
         if step is not None:
             skip = 0 if any(step.startswith(start) for start in WAY_TO) else 1
 

@@ -1,0 +1,71 @@
+"""What single words add to the BM25 scores of contexts, kept from question to question.
+
+BM25 is a sum over words, so a question's scores are those that FTS5 gives for each of its words alone, added up. FTS5
+takes a microsecond for a context and a word; adding takes a hundredth of that, and questions share their words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxsearch.records import IntArray
+
+SCORES_KEPT = 2_000_000
+"""Scores of contexts for words that are kept, 16 bytes each; those of the word that was asked for last stay longest."""
+
+
+class _Posting(NamedTuple):
+    """The contexts that hold a word."""
+
+    context_ids: IntArray
+    """Rising."""
+    scores: NDArray[np.float64]
+
+
+class Postings:
+    """The words of one generation. Not to be shared between threads that do not take turns."""
+
+    def __init__(self, read: Callable[[str], Sequence[tuple[int, float]]]) -> None:
+        """
+        Args:
+            read: gives the contexts that hold a word, ids rising, with what it adds to the score of each.
+        """
+        self._read = read
+        self._words: dict[str, _Posting] = {}
+        self._kept = 0
+
+    def best(self, words: Sequence[str], limit: int) -> list[tuple[int, float]]:
+        """Contexts that hold any of the words, best first; equal scores in the order of ids.
+
+        Args:
+            words: different ones, at least one.
+            limit: most contexts to return.
+        """
+        postings = [self._posting(word) for word in words]
+        ids = np.concatenate([one.context_ids for one in postings])
+        if not len(ids):
+            return []
+        order = np.argsort(ids, kind="stable")  # merges what is in order already
+        ids = ids[order]
+        firsts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+        ids, scores = ids[firsts], np.add.reduceat(np.concatenate([one.scores for one in postings])[order], firsts)
+        if len(ids) > 2 * limit:
+            above = scores >= np.partition(scores, -limit)[-limit]
+            ids, scores = ids[above], scores[above]
+        best = np.lexsort((ids, -scores))[:limit]
+        return list(zip(ids[best].tolist(), scores[best].tolist(), strict=True))
+
+    def _posting(self, word: str) -> _Posting:
+        found = self._words.pop(word, None)
+        if found is None:
+            rows = self._read(word)
+            found = _Posting(np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows]))
+            self._kept += len(rows)
+        self._words[word] = found  # the one asked for last stands last
+        while self._kept > SCORES_KEPT and len(self._words) > 1:
+            self._kept -= len(self._words.pop(next(iter(self._words))).context_ids)
+        return found

@@ -1,0 +1,96 @@
+"""Scores of words are kept and added up: what FTS5 gives for all words at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ctxsearch
+from ctxsearch.catalog import postings, searching
+from ctxsearch.catalog.postings import Postings
+from ctxsearch.catalog.searching import Searching, words_of
+
+WORDS = "heron lake delta river rain stone bridge mill".split()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ctxsearch.Index]:
+    """Documents of words drawn at random, some of them more than once."""
+    draw = np.random.default_rng(1)
+    with ctxsearch.open(tmp_path_factory.mktemp("many") / "index") as index:
+        index.add(
+            ctxsearch.Document(" ".join(draw.choice(WORDS, draw.integers(1, 9))), source=f"d{n}", title=WORDS[n % 5])
+            for n in range(120)
+        )
+        yield index
+
+
+def at_once(catalog: Searching, words: list[str], limit: int) -> list[tuple[int, float]]:
+    """By one query of FTS5, as the first question of a generation is answered."""
+    catalog._statistics = None
+    return catalog.search_text(words, limit)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    asked=st.lists(st.sampled_from([*WORDS, "unicorn", "lakes"]), min_size=1, max_size=6, unique=True),
+    limit=st.integers(1, 150),
+)
+def test_kept_scores_give_what_one_query_gives(many: ctxsearch.Index, asked: list[str], limit: int) -> None:
+    catalog = many._store.catalog
+    expected = at_once(catalog, asked, limit)
+    for _ in range(2):
+        found = catalog.search_text(asked, limit)
+        assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-9)
+        assert found == sorted(found, key=lambda one: (-one[1], one[0]))
+        every = dict(at_once(catalog, asked, 1000))
+        assert all(score == pytest.approx(every[context_id], abs=1e-5) for context_id, score in found)
+
+
+def test_scores_of_a_generation_are_not_those_of_the_next(tmp_path: Path) -> None:
+    with ctxsearch.open(tmp_path / "index") as index:
+        index.add([ctxsearch.Document("A heron.", source="a"), ctxsearch.Document("A lake and rain.", source="b")])
+        for _ in range(3):
+            before = index.query("heron", mode="lexical")
+            assert [hit.source for hit in before] == ["a"]
+        index.add([ctxsearch.Document("Another heron and heron.", source="c")])
+        for _ in range(3):
+            after = index.query("heron", mode="lexical")
+            assert [hit.source for hit in after] == ["c", "a"]
+            assert after[1].scores.lexical != before[0].scores.lexical
+        index.delete(source="a")
+        assert [hit.source for hit in index.query("heron", mode="lexical")] == ["c"]
+
+
+def test_kept_scores_are_those_of_rare_words_in_a_large_catalog(
+    many: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "SCORED", 60)
+    catalog = many._store.catalog
+    words = words_of("the heron and the lake by the river")
+    expected = at_once(catalog, words, 20)
+    assert expected
+    assert catalog.search_text(words, 20) == [(i, pytest.approx(score, abs=1e-9)) for i, score in expected]
+
+
+def test_no_more_is_kept_than_a_number_and_the_word_asked_for_last_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postings, "SCORES_KEPT", 5)
+    read: list[str] = []
+
+    def rows(word: str) -> list[tuple[int, float]]:
+        read.append(word)
+        return [(n, 1.0) for n in range(len(word))]
+
+    kept = Postings(rows)
+    for word in ("aa", "bb", "aa", "cc", "aa", "bb", "seven77", "seven77"):
+        assert kept.best([word], 10) == [(n, 1.0) for n in range(len(word))]
+    assert read == ["aa", "bb", "cc", "bb", "seven77"]
+
+
+def test_words_that_nothing_holds_find_nothing() -> None:
+    assert Postings(lambda word: []).best(["a", "b"], 3) == []
