@@ -185,8 +185,7 @@ class Question:
     truncated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A context that one way of searching found, before fusion.
 
     ``dense`` and ``lexical`` are higher for better, and None where that way of searching did not score the context.

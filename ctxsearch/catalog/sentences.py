@@ -1,4 +1,4 @@
-"""The words of contexts' sentences, for ranking; those of the contexts that were ranked last are kept.
+"""The words of contexts' sentences, for ranking; those that were found last are kept.
 
 A context never changes and its id is never given again, so what is kept holds for as long as the catalog is open.
 """
@@ -35,14 +35,13 @@ class Sentences(Rows):
         """
         wanted = list(context_ids)
         kept = self._words
-        found = {context_id: kept.pop(context_id) for context_id in wanted if context_id in kept}
+        found = {context_id: kept[context_id] for context_id in wanted if context_id in kept}
         missing = [context_id for context_id in wanted if context_id not in found]
         if missing:
             from ctxsearch.evidence import sentence_words  # here: it needs numpy, and reading a catalog does not
 
             for context_id, sentences in self.sentences(missing):
-                found[context_id] = sentence_words(sentences)
-        kept.update(found)  # those asked for last stand last
-        while len(kept) > CONTEXTS_KEPT:
-            del kept[next(iter(kept))]
+                found[context_id] = kept[context_id] = sentence_words(sentences)
+            while len(kept) > CONTEXTS_KEPT:
+                del kept[next(iter(kept))]
         return found
