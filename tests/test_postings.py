@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ctxsearch
 from ctxsearch.catalog import postings, searching
+from ctxsearch.catalog.bm25 import WordScores
 from ctxsearch.catalog.postings import Postings
 from ctxsearch.catalog.searching import Searching, words_of
 
@@ -67,24 +68,41 @@ def test_scores_of_a_generation_are_not_those_of_the_next(tmp_path: Path) -> Non
         assert [hit.source for hit in index.query("heron", mode="lexical")] == ["c"]
 
 
-def test_kept_scores_are_those_of_rare_words_in_a_large_catalog(
-    many: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=st.lists(st.sampled_from([*WORDS, "unicorn", "lakes", "Bridges", "mill_stone"]), min_size=1, unique=True))
+def test_scores_in_a_large_catalog_are_those_of_fts5(
+    many: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch, asked: list[str]
 ) -> None:
-    monkeypatch.setattr(searching, "SCORED", 60)
+    monkeypatch.setattr(searching, "SCORED", 100)
     catalog = many._store.catalog
-    words = words_of("the heron and the lake by the river")
-    expected = at_once(catalog, words, 20)
-    assert expected
-    assert catalog.search_text(words, 20) == [(i, pytest.approx(score, abs=1e-9)) for i, score in expected]
+    words = words_of(" ".join(asked))
+    expected = at_once(catalog, words, 200)
+    found = catalog.search_text(words, 200)
+    assert sorted(found) == [(i, pytest.approx(score, abs=1e-9)) for i, score in sorted(expected)]
+
+
+def test_lengths_of_contexts_are_those_of_the_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "SCORED", 6)
+    with ctxsearch.open(tmp_path / "index") as index:
+        for title in ("", "a river and a lake"):
+            index.add(
+                ctxsearch.Document(f"Rain {'on stone ' * n}" + "heron " * (n == 5), source=f"d{n}", title=title)
+                for n in range(20)
+            )
+            catalog = index._store.catalog
+            for words in (["heron"], ["heron", "heron"], ["unicorn"]):
+                expected = at_once(catalog, words, 50)
+                assert catalog.search_text(words, 50) == [(i, pytest.approx(score)) for i, score in expected]
+            assert len(at_once(catalog, ["heron"], 5)) == 1
 
 
 def test_no_more_is_kept_than_a_number_and_the_word_asked_for_last_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postings, "SCORES_KEPT", 5)
     read: list[str] = []
 
-    def rows(word: str) -> list[tuple[int, float]]:
+    def rows(word: str) -> WordScores:
         read.append(word)
-        return [(n, 1.0) for n in range(len(word))]
+        return WordScores(np.arange(len(word)), np.ones(len(word)))
 
     kept = Postings(rows)
     for word in ("aa", "bb", "aa", "cc", "aa", "bb", "seven77", "seven77"):
@@ -93,4 +111,5 @@ def test_no_more_is_kept_than_a_number_and_the_word_asked_for_last_stays(monkeyp
 
 
 def test_words_that_nothing_holds_find_nothing() -> None:
-    assert Postings(lambda word: []).best(["a", "b"], 3) == []
+    nothing = WordScores(np.empty(0, np.int64), np.empty(0))
+    assert Postings(lambda word: nothing).best(["a", "b"], 3) == []

@@ -24,6 +24,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C", bound="Connection")
 
+WORD_INSTANCES = "CREATE VIRTUAL TABLE temp.word_instances USING fts5vocab(main, contexts_fts, instance)"
+"""Where words stand, for bm25.py. Made at once: what is made in the transactions that read is gone afterwards."""
+
 
 def translating(method: Callable[Concatenate[C, P], R]) -> Callable[Concatenate[C, P], R]:
     """Errors of SQLite inside the method leave it as errors of ours."""
@@ -230,6 +233,7 @@ def _connect(path: Path, read_only: bool) -> tuple[sqlite3.Connection, bool]:
         db.execute("PRAGMA synchronous = FULL")
     else:
         db.execute("PRAGMA trusted_schema = OFF")  # FTS5 in triggers needs it, so who writes has to do with less
+        db.execute(WORD_INSTANCES)
     db.execute("PRAGMA foreign_keys = ON")
     return db, unchanging
 

@@ -7,35 +7,25 @@ takes a microsecond for a context and a word; adding takes a hundredth of that, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ctxsearch.records import IntArray
+from ctxsearch.catalog.bm25 import WordScores
 
 SCORES_KEPT = 2_000_000
 """Scores of contexts for words that are kept, 16 bytes each; those of the word that was asked for last stay longest."""
 
 
-class _Posting(NamedTuple):
-    """The contexts that hold a word."""
-
-    context_ids: IntArray
-    """Rising."""
-    scores: NDArray[np.float64]
-
-
 class Postings:
     """The words of one generation. Not to be shared between threads that do not take turns."""
 
-    def __init__(self, read: Callable[[str], Sequence[tuple[int, float]]]) -> None:
+    def __init__(self, read: Callable[[str], WordScores]) -> None:
         """
         Args:
-            read: gives the contexts that hold a word, ids rising, with what it adds to the score of each.
+            read: gives the contexts that hold a word, with what it adds to the score of each.
         """
         self._read = read
-        self._words: dict[str, _Posting] = {}
+        self._words: dict[str, WordScores] = {}
         self._kept = 0
 
     def best(self, words: Sequence[str], limit: int) -> list[tuple[int, float]]:
@@ -59,12 +49,11 @@ class Postings:
         best = np.lexsort((ids, -scores))[:limit]
         return list(zip(ids[best].tolist(), scores[best].tolist(), strict=True))
 
-    def _posting(self, word: str) -> _Posting:
+    def _posting(self, word: str) -> WordScores:
         found = self._words.pop(word, None)
         if found is None:
-            rows = self._read(word)
-            found = _Posting(np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows]))
-            self._kept += len(rows)
+            found = self._read(word)
+            self._kept += len(found.context_ids)
         self._words[word] = found  # the one asked for last stands last
         while self._kept > SCORES_KEPT and len(self._words) > 1:
             self._kept -= len(self._words.pop(next(iter(self._words))).context_ids)

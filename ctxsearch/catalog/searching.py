@@ -15,7 +15,8 @@ from ctxsearch.records import DocumentSummary, IntArray
 if TYPE_CHECKING:
     from ctxsearch.catalog.postings import Postings
 
-COLUMN_WEIGHTS = "2.0, 1.0, 1.0"
+TITLE_WEIGHT = 2.0
+COLUMN_WEIGHTS = f"{TITLE_WEIGHT}, 1.0, 1.0"
 """What a word in the title, the headings and the text counts for in BM25."""
 
 SCORED = 10_000
@@ -143,10 +144,23 @@ class Searching(Metadata):
 
     def _postings(self, statistics: _Statistics) -> Postings:
         if statistics.postings is None:
-            from ctxsearch.catalog.postings import Postings  # here: it needs numpy, and one search by words does not
+            import numpy as np  # here, as both of these need it, and one search by words alone does not
+
+            from ctxsearch.catalog.bm25 import MOST_IDS, Bm25, WordScores
+            from ctxsearch.catalog.postings import Postings
 
             query = f"SELECT rowid, -bm25(contexts_fts, {COLUMN_WEIGHTS}) FROM contexts_fts WHERE contexts_fts MATCH ?"
-            statistics.postings = Postings(lambda word: self._db.execute(query, [_quoted(word)]).fetchall())
+            large = SCORED < statistics.last < MOST_IDS
+            words = Bm25(self._db, statistics.last, TITLE_WEIGHT) if large else None
+
+            def read(word: str) -> WordScores:
+                found = words.of(word) if words else None
+                if found is None:
+                    rows = self._db.execute(query, [_quoted(word)]).fetchall()
+                    found = WordScores(np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows]))
+                return found
+
+            statistics.postings = Postings(read)
         return statistics.postings
 
     def _condition(self, where: Mapping[str, Any] | None, column: str) -> tuple[str, dict[str, Any]]:

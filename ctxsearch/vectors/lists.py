@@ -19,15 +19,15 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ctxsearch.records import FloatArray, IntArray
 from ctxsearch.vectors.centroids import Centroids
 from ctxsearch.vectors.depth import Levels, measure
-from ctxsearch.vectors.scanning import Selection, decoded, threads
-from ctxsearch.vectors.segments import Rows, Segment, VectorFileError
+from ctxsearch.vectors.scanning import Block, Selection, decoded, threads
+from ctxsearch.vectors.segments import STORED, Rows, Segment, VectorFileError
 
 VERSION = 3
 """Of how lists are made and measured; those of another are made anew at the next write, and not used before. Up to 1,
@@ -167,30 +167,61 @@ class Lists:
             probes: lists to look at.
             chosen: which rows may be found; None for all.
         """
-        query = np.ascontiguousarray(vector[np.newaxis, :], np.float32)
-        codes = min(probes, self.count) * self.rows / self.count
+        from ctxsearch.vectors.library import faiss
+
+        query = np.ascontiguousarray(vector, np.float32)
+        near, products = self._nearest(query, min(probes, self.count))
+        rows = min(rows, self.rows)
+        estimates, positions = np.empty(rows, np.float32), np.empty(rows, np.int64)
+        given = [faiss.swig_ptr(array) for array in (near, products, estimates, positions)]
+        parameters = _parameters(len(near), chosen)
+        codes = len(near) * self.rows / self.count
         with threads(min(MOST_THREADS, os.cpu_count() or 1) if codes > SHARED_CODES else 1):
-            positions: IntArray = self._search(query, rows, probes, chosen)[0]
+            self._index.search_preassigned_c(1, faiss.swig_ptr(query), rows, *given, False, parameters.faiss)
         return positions
+
+    def _nearest(self, query: FloatArray, probes: int) -> tuple[IntArray, FloatArray]:
+        """The nearest lists, the nearest first, and the products with their centroids.
+
+        FAISS multiplies float32, and puts all centroids through a heap: that takes twice as long.
+        """
+        products = self._centroids.products(query)
+        near = np.argpartition(products, -probes)[-probes:] if probes < self.count else np.arange(self.count)
+        near = near[np.argsort(-products[near], kind="stable")]
+        return near, products[near]
+
+    @functools.cached_property
+    def _centroids(self) -> Block:
+        return Block(self._index.quantizer.reconstruct_n(0, self.count).astype(STORED))
 
     def search_many(self, queries: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
         """As `search`, for several vectors; -1 where there are fewer rows."""
-        return self._search(queries, rows, probes, chosen)
-
-    def _search(self, queries: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
-        from ctxsearch.vectors.library import faiss
-
-        parameters = faiss.IVFRaBitQSearchParameters()
-        parameters.nprobe, parameters.qb = min(probes, self.count), QUERY_BITS
-        selector = chosen.selector() if chosen else None
-        parameters.sel = selector
-        positions: IntArray = self._index.search(queries, min(rows, self.rows), params=parameters)[1]
+        parameters = _parameters(min(probes, self.count), chosen)
+        positions: IntArray = self._index.search(queries, min(rows, self.rows), params=parameters.faiss)[1]
         return positions
 
     def order(self, queries: FloatArray) -> IntArray:
         """All lists for each query, the nearest first."""
         found: IntArray = self._index.quantizer.search(queries, self.count)[1]
         return found
+
+
+class _Parameters(NamedTuple):
+    """How FAISS searches, and what it only points to meanwhile."""
+
+    faiss: Any
+    selector: Any
+    chosen: Selection | None
+
+
+def _parameters(probes: int, chosen: Selection | None) -> _Parameters:
+    from ctxsearch.vectors.library import faiss
+
+    parameters = faiss.IVFRaBitQSearchParameters()
+    parameters.nprobe, parameters.qb = probes, QUERY_BITS
+    selector = chosen.selector() if chosen else None
+    parameters.sel = selector
+    return _Parameters(parameters, selector, chosen)
 
 
 def _blocks(segment: Segment) -> Iterator[FloatArray]:
