@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ from ctxsearch.vectors import (
     write_segment,
 )
 from ctxsearch.vectors import index as index_module
+from ctxsearch.vectors.lists import Found
+from ctxsearch.vectors.parts import Part
+from ctxsearch.vectors.scores import Scored
 
 DIM, CONTEXTS, WEIGHT = 64, 6000, 0.85
 
@@ -190,6 +194,33 @@ def test_damaged_rows_are_taken_from_the_authority(kept: Made) -> None:
     )
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_contexts_that_estimates_rule_out_are_not_among_the_best(made: Made, seed: int) -> None:
+    """Whatever the estimates are, as long as they are no further off than they may be."""
+    draw = np.random.default_rng(seed)
+    index, (vector,) = made.index(), made.questions(1)
+    (part,) = index._parts
+    positions = draw.permutation(len(part.segment.rows))[:600]
+    products = part.segment.rows[positions].astype(np.float32) @ vector
+    off = np.where(products > np.quantile(products, 0.98), -0.99, draw.uniform(0.5, 0.99, len(products)))
+    estimates = products + off * index_module.ESTIMATES_OFF / np.sqrt(DIM)
+    order = np.argsort(-estimates)
+    found = Found(np.append(positions[order], [-1, 1 << 40]), np.append(estimates[order], [1.0, 1.0]))
+    whole = np.unique(part.segment.contexts_in_order(positions))
+    scored: list[int] = []
+    score = index._score
+
+    def counted(part: Part, places: IntArray, *others: Any) -> Scored:
+        scored.extend(places.tolist())
+        return score(part, places, *others)
+
+    index._score = counted  # type: ignore[method-assign]
+    best = index._score_best(part, found, vector, 3, WEIGHT)
+    assert best.listed() == score(part, whole, vector, WEIGHT).best(3).listed()
+    assert len(scored) == len(set(scored)) <= len(whole)
+    assert seed or len(scored) < len(whole), "some can be left out"
+
+
 def test_rows_that_cannot_be_read_are_taken_from_the_authority(made: Made, tmp_path: Path) -> None:
     (vector,) = made.questions(1)
     expected = made.index().search(vector, 10, WEIGHT, recall=0.98)
@@ -199,7 +230,7 @@ def test_rows_that_cannot_be_read_are_taken_from_the_authority(made: Made, tmp_p
     segment = index._parts[0].segment
     with io.FileIO(tmp_path / "gone") as gone:
         segment._file = gone
-        assert not segment.at(np.array([5, 3])).any()
+        assert not segment.block(3, 5).any()
         assert len(segment.gather(segment.places_of(np.sort(ids))).damaged) == len(ids)
         assert index.score(vector, ids, WEIGHT) == expected
     assert index.score(vector, ids, WEIGHT) == expected

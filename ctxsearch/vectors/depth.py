@@ -49,7 +49,7 @@ PROBES_STEP = 2**0.25
 """Numbers of lists that are tried grow by this factor."""
 
 CODES_A_FOUND_ROW = 800
-"""Codes that are looked at in the time that one row more takes: to be found by all of its bits, read and multiplied."""
+"""Codes that are looked at in the time that one row more takes: to be found by all of its bits, and read."""
 
 RANKED = 2000
 """Contexts that are ranked exactly for a sample: nearly always, ten of them are in each share."""

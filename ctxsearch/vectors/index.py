@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ctxsearch.records import EXACT, FloatArray, IntArray
 from ctxsearch.vectors.depth import RECALL_AT, Level
-from ctxsearch.vectors.lists import Lists
+from ctxsearch.vectors.lists import Found, Lists
 from ctxsearch.vectors.parts import Part, is_scanned
 from ctxsearch.vectors.scanning import decoded, products_of
 from ctxsearch.vectors.scores import NOTHING, ContextScore, Scored
@@ -26,6 +26,10 @@ CODES_A_ROW = 40
 
 SCANNED_A_ROW = 10
 """Rows that are scanned in that time."""
+
+ESTIMATES_OFF = 1.3
+"""What codes estimate of a product of unit vectors is off by less than this over the square root of their dimensions,
+but once in a thousand times (three standard deviations; measured over the questions of benchmarks/scale.py)."""
 
 ROWS_A_HIT = 4
 """Rows to score for each context that is wanted above `RECALL_AT`."""
@@ -285,25 +289,22 @@ class VectorIndex:
                 return scored
             probes, rows = 4 * probes, 4 * rows
 
-    def _score_best(self, part: Part, positions: IntArray, vector: FloatArray, k: int, weight: float) -> Scored:
+    def _score_best(self, part: Part, found: Found, vector: FloatArray, k: int, weight: float) -> Scored:
         """The k best contexts of those that rows belong to; places of rows that are not there are passed over.
 
-        The rows are multiplied, then contexts scored in the order of their best one. A blend is at most the larger of
-        its two parts, so none is scored after the k-th best score is no less than the next row's product.
+        Contexts are scored in the order of their best row, as codes estimate it. A blend is at most the larger of its
+        two parts, so after the first ones only those are left whose row can still be better than the k-th best score.
         """
-        positions = np.sort(positions[(positions >= 0) & (positions < len(part.segment.rows))])
-        products = products_of(part.segment.at(positions), vector)
-        order = np.argsort(-products, kind="stable")
-        places, firsts = np.unique(part.segment.contexts_in_order(positions[order]), return_index=True)
-        by_product = np.argsort(firsts)
-        places, bounds = places[by_product], products[order[firsts[by_product]]]
-        scored, done = NOTHING, 0
-        while done < len(places):
-            some = np.sort(places[done : done + 2 * k + 32])
-            scored = scored.joined(self._score(part, some, vector, weight)).best(k)
-            done += len(some)
-            if done < len(places) and len(scored.scores) == k and scored.scores[-1] >= bounds[done]:
-                break
+        places, firsts = np.unique(part.segment.contexts_in_order(found.positions), return_index=True)
+        order = np.argsort(firsts[places >= 0])
+        places, firsts = places[places >= 0][order], firsts[places >= 0][order]
+        first = 2 * k + 32
+        scored = self._score(part, np.sort(places[:first]), vector, weight).best(k)
+        if len(places) > first:
+            most = found.estimates[firsts[first:]] + ESTIMATES_OFF / np.sqrt(self.dim)
+            least = scored.scores[-1] if len(scored.scores) == k else -np.inf
+            rest = np.sort(places[first:][most > least])
+            scored = scored.joined(self._score(part, rest, vector, weight)).best(k)
         return scored
 
     def _scan(self, part: Part, vector: FloatArray, k: int, weight: float, allowed: IntArray | None) -> Scored:

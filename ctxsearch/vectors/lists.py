@@ -58,6 +58,15 @@ QUERY_BITS = 4
 """To which a question's values are rounded when it is compared with codes."""
 
 
+class Found(NamedTuple):
+    """Rows that were found by their codes."""
+
+    positions: IntArray
+    """-1 where there are fewer rows; whatever codes that are damaged say."""
+    estimates: FloatArray
+    """Of their products with the question."""
+
+
 class Lists:
     """The lists of one segment."""
 
@@ -158,8 +167,8 @@ class Lists:
 
         return cls(len(segment.rows), said["lists"], Levels.from_json(said["levels"]), load)
 
-    def search(self, vector: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
-        """Positions of the rows that are nearest by their codes.
+    def search(self, vector: FloatArray, rows: int, probes: int, chosen: Selection | None) -> Found:
+        """The rows that are nearest by their codes, the nearest first.
 
         Args:
             vector: float32 of shape (dim,).
@@ -178,7 +187,7 @@ class Lists:
         codes = len(near) * self.rows / self.count
         with threads(min(MOST_THREADS, os.cpu_count() or 1) if codes > SHARED_CODES else 1):
             self._index.search_preassigned_c(1, faiss.swig_ptr(query), rows, *given, False, parameters.faiss)
-        return positions
+        return Found(positions, estimates)
 
     def _nearest(self, query: FloatArray, probes: int) -> tuple[IntArray, FloatArray]:
         """The nearest lists, the nearest first, and the products with their centroids.

@@ -161,15 +161,6 @@ class Segment:
         """Bytes of the rows."""
         return self.rows.nbytes
 
-    def contexts_of(self, positions: IntArray) -> IntArray:
-        """The places of the contexts that some rows belong to, each once, rising; a row that is not there is left out.
-
-        Args:
-            positions: of rows; codes that are damaged may name any.
-        """
-        positions = positions[(positions >= 0) & (positions < len(self.rows))]
-        return np.unique(np.searchsorted(self.starts, positions, side="right") - 1)
-
     def contexts_in_order(self, positions: IntArray) -> IntArray:
         """The place of the context that each row belongs to; of positions that are no rows, -1."""
         contexts = np.searchsorted(self.starts, positions, side="right") - 1
@@ -191,10 +182,6 @@ class Segment:
     def keep(self, rows: Rows) -> None:
         """Read rows here from now on: all of them, as they are in the file."""
         self.rows, self._kept = rows, True
-
-    def at(self, positions: IntArray) -> Rows:
-        """Rows by position, copied and not checked: for what decides which contexts are scored, and nothing else."""
-        return self._copied(positions, positions + 1)
 
     def gather(self, places: IntArray) -> Gathered:
         """The rows of some contexts, checked."""
