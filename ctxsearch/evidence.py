@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxsearch.records import IntArray
-from ctxsearch.words import words
+from ctxsearch.words import numbers
 
 NEAR = 4
 """Words are near each other when at most this many positions lie from one to the other."""
@@ -34,7 +34,7 @@ class SentenceWords(NamedTuple):
     """Which words of a context stand where in which of its sentences."""
 
     words: IntArray
-    """The word at each position, as Python hashes it in this process: two words are the same number once in 10^19.
+    """The word at each position, as `numbers` gives them: two words are the same once in 10^19.
     `NEAR` zeros follow each sentence."""
     starts: IntArray
     """Position of each sentence's first word."""
@@ -57,7 +57,7 @@ def sentence_words(sentences: Iterable[str]) -> SentenceWords:
     starts: list[int] = []
     for sentence in sentences:
         starts.append(len(found))
-        found += map(hash, words(sentence))
+        found += numbers(sentence)
         found += _BETWEEN
     return SentenceWords(np.array(found, np.int64), np.array(starts, np.int64))
 
@@ -75,7 +75,7 @@ def sentence_coverage(question: str, candidates: Sequence[SentenceWords]) -> Cov
         neighbours, where d hold both within `NEAR` words in a sentence. A word that none holds takes no part in the
         shares; ``known`` tells of it.
     """
-    asked = list(map(hash, words(question)))
+    asked = numbers(question)
     different = list(dict.fromkeys(asked))[:WORDS_ASKED]
     column = {word: place for place, word in enumerate(different)}
     neighbours = [(a, b) for a, b in dict.fromkeys(pairwise(asked)) if a in column and b in column]
