@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 
 import ctxsearch
 from ctxsearch.catalog import postings, searching
-from ctxsearch.catalog.bm25 import WordScores
+from ctxsearch.catalog.bm25 import Bm25, WordScores
+from ctxsearch.catalog.connection import WORD_INSTANCES
 from ctxsearch.catalog.postings import Postings
 from ctxsearch.catalog.searching import Searching, words_of
 
@@ -94,6 +97,24 @@ def test_lengths_of_contexts_are_those_of_the_generation(tmp_path: Path, monkeyp
                 expected = at_once(catalog, words, 50)
                 assert catalog.search_text(words, 50) == [(i, pytest.approx(score)) for i, score in expected]
             assert len(at_once(catalog, ["heron"], 5)) == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE contexts_fts_data SET block = x'' WHERE id = 1", "DELETE FROM contexts_fts_docsize WHERE id % 2"],
+)
+def test_lost_numbers_are_damage(tmp_path: Path, damage: str) -> None:
+    with ctxsearch.open(tmp_path / "index") as index:
+        index.add(ctxsearch.Document("Rain." + " A heron." * (n % 5 == 0), source=f"d{n}") for n in range(30))
+    (catalog,) = (tmp_path / "index").glob("catalog-*.sqlite3")
+    with closing(sqlite3.connect(catalog)) as db:
+        db.execute(WORD_INSTANCES)
+        found = Bm25(db, 30, 2.0).of("herons")
+        assert found is not None
+        assert len(found.context_ids) == 6
+        db.execute(damage)
+        with pytest.raises(sqlite3.DatabaseError, match="full text search has lost"):
+            Bm25(db, 30, 2.0).of("heron")
 
 
 def test_no_more_is_kept_than_a_number_and_the_word_asked_for_last_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import weakref
 from typing import NamedTuple
 
 import numpy as np
@@ -49,12 +50,15 @@ class Bm25:
         self._title_weight = title_weight
         self._lengths = np.zeros(last + 1, np.int32)
         """Words of contexts by id; 0 where they were not asked for."""
-        (averages,) = db.execute("SELECT block FROM contexts_fts_data WHERE id = 1").fetchone()
-        self._contexts, *words = _varints(averages)
-        self._mean = sum(words) / max(1, self._contexts)
+        averages = db.execute("SELECT block FROM contexts_fts_data WHERE id = 1").fetchone()
+        self._contexts, *words = _varints(averages[0] if averages else b"") or [0]
+        if not self._contexts or not sum(words):
+            raise sqlite3.DatabaseError("full text search has lost how many contexts there are")
+        self._mean = sum(words) / self._contexts
         self._known = _Known()
         self._stemmer = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._stemmer.execute(f"CREATE VIRTUAL TABLE words USING fts5(word, tokenize = '{FULL_TEXT_TOKENIZER}')")
+        weakref.finalize(self, self._stemmer.close)
         self._stemmer.execute("CREATE VIRTUAL TABLE stems USING fts5vocab(words, row)")
 
     def of(self, word: str) -> WordScores | None:
@@ -71,7 +75,7 @@ class Bm25:
         firsts = np.flatnonzero(np.diff(each, prepend=-1))
         weights = np.where(np.fromstring(in_title, np.int64, sep=","), self._title_weight, 1.0)
         ids, times = each[firsts], np.add.reduceat(weights, firsts)
-        idf = math.log((self._contexts - len(ids) + 0.5) / (len(ids) + 0.5))
+        idf = math.log((max(0, self._contexts - len(ids)) + 0.5) / (len(ids) + 0.5))
         length = 1.0 - B + B * self._lengths_of(ids) / self._mean
         return WordScores(ids, (idf if idf > 0.0 else LEAST_IDF) * times * (K1 + 1.0) / (times + K1 * length))
 

@@ -102,10 +102,9 @@ class Searching(Metadata):
         """Contexts that hold any of the words, best first, with their BM25 score (higher is better).
 
         FTS5 scores every context that matches, at about a microsecond each, so what it said of a word is kept for the
-        next question. In a catalog of more than `SCORED` contexts
-        the most common of the words are therefore left out, as far as rarer ones are there; if all are common, contexts
-        must hold the rarest of them together. Where even that leaves too many, the words tell nothing: the first that
-        hold them all are returned with a score of 0.
+        next question. In a catalog of more than `SCORED` contexts the most common of the words are left out, as far as
+        rarer ones are there; if all are common, contexts must hold the rarest of them together. Where even that leaves
+        too many, the words tell nothing: the first that hold them all are returned with a score of 0.
 
         Args:
             words: runs of letters and digits; see `words_of`.
