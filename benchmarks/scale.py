@@ -20,7 +20,6 @@ computed here, by NumPy, from the rows in the segments.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import gzip
 import json
 import os
@@ -31,7 +30,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -264,37 +262,25 @@ def p(values: list[float], share: float) -> float:
     return round(float(np.quantile(values, share)), 2)
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep all files of an index in memory, as far as the system lets us: some virtual machines give file cache back by
-    themselves, and search would wait for the disk. Another process does it, so that it counts for nobody's memory."""
-    command = [sys.executable, __file__, "--work", str(folder.parent), "--hold", folder.name]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdin
-        assert holder.stdout
-        print(f"files held in memory: {holder.stdout.readline().strip()}", file=sys.stderr)
-        try:
-            yield
-        finally:
-            holder.stdin.close()
-
-
-def hold(folder: Path) -> None:
-    """Map and lock the files of an index, until standard input ends."""
-    lock = ctypes.CDLL(None).mlock
-    lock.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-    files = [np.memmap(path, np.uint8, "r") for path in folder.iterdir() if path.stat().st_size]
-    locked = [lock(file.ctypes.data, file.nbytes) == 0 for file in files]
-    print(f"{sum(locked)} of {len(files)}", flush=True)
-    sys.stdin.read()
+def warm(folder: Path) -> None:
+    """Read all files of an index, so that they are in memory as far as there is room: the vectors last."""
+    for path in sorted(folder.iterdir(), key=lambda path: "vectors" in path.name):
+        with path.open("rb") as file:
+            while file.read(1 << 22):
+                pass
 
 
 def timed(path: Path, mode: Any, questions: list[str]) -> dict[str, float]:
     """Milliseconds of questions in `ROUNDS` parts, each of questions that this process was not asked before.
 
-    Other questions come first, so that what is kept from question to question is there. The median of the parts.
+    Other questions come first, so that what is kept from question to question is there. All are asked once before that
+    by another `Index`, so that nothing is read from the disk and nothing that is kept comes from them. The median of
+    the parts: this machine gives file cache back by itself, and reads it again in the middle of a search.
     """
     *parts, others = (questions[i :: ROUNDS + 1] for i in range(ROUNDS + 1))
+    with ctxsearch.open(path, read_only=True) as index:
+        for question in questions:
+            index.query(question, k=10, mode=mode)
     found = []
     with ctxsearch.open(path, read_only=True) as index:
         for question in others:
@@ -313,6 +299,7 @@ def timed(path: Path, mode: Any, questions: list[str]) -> dict[str, float]:
 def measure(work: Path, contexts: int) -> dict[str, Any]:
     """In a process of its own: opening, queries of each mode, recall, filters, memory."""
     path = work / f"index-{contexts}"
+    warm(path)
     asked = json.loads((work / "real.json").read_text())["questions"]
     started = time.perf_counter()
     index = ctxsearch.open(path, read_only=True)
@@ -322,6 +309,7 @@ def measure(work: Path, contexts: int) -> dict[str, Any]:
     embedded = index._get_encoder().embed_questions(asked[:QUESTIONS])
     embeddings = np.stack([one.embedding for one in embedded])
     exact = truth(work, contexts, embeddings)
+    warm(path)
     result: dict[str, Any] = {"open_ms": round(opened * 1000, 1), "recall": {}, "curve": []}
     for mode in ("dense", "lexical", "hybrid"):
         result[mode] = timed(path, mode, asked[: QUESTIONS * (ROUNDS + 1)])
@@ -398,11 +386,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--only", choices=("build", "measure"))
     parser.add_argument("--plot", type=Path)
-    parser.add_argument("--hold", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.hold:
-        hold(arguments.work / arguments.hold)
-        return
     arguments.work.mkdir(parents=True, exist_ok=True)
     if arguments.only == "measure":
         print(json.dumps(measure(arguments.work, arguments.sizes[0])))
@@ -414,20 +398,16 @@ def main() -> None:
     results = []
     for size in arguments.sizes:
         command = [sys.executable, __file__, "--data", arguments.data, "--work", arguments.work, "--sizes", str(size)]
-
-        (built,) = done([*command, "--only", "build"])
-        with held(arguments.work / f"index-{size}"):
-            results.append({**built, **done([*command, "--only", "measure"])})
+        said = [  # each in a process of its own, for its memory
+            json.loads(subprocess.run([*command, "--only", step], check=True, stdout=subprocess.PIPE).stdout)
+            for step in ("build", "measure")
+        ]
+        results.append({**said[0][0], **said[1]})
     table(results)
     if arguments.plot:
         plot(results, arguments.plot)
     machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()}
     print(json.dumps({"machine": machine, "results": results}))
-
-
-def done(command: list[Any]) -> Any:
-    """What a process of its own says: so its memory is its own."""
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def table(results: list[dict[str, Any]]) -> None:
