@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,13 @@ def test_help_and_lists_of_models_load_nothing_heavy(arguments: tuple[str, ...])
 @pytest.mark.parametrize("arguments", [("query", "vacation days", "--mode", "lexical"), ("list",)], ids=" ".join)
 def test_words_are_found_without_numpy(sample: ctxsearch.Index, arguments: tuple[str, ...]) -> None:
     assert loaded(*arguments, "--index", str(sample.path)) == set()
+
+
+def test_words_are_found_without_numpy_where_rare_ones_are_too_few(tmp_path: Path) -> None:
+    """Then the common words, which were left out, are looked for as well: it is still one question."""
+    with ctxsearch.open(tmp_path / "index") as index:
+        index.add(ctxsearch.Document("The rain." + " A heron." * (n == 7), source=f"d{n}") for n in range(60))
+    assert loaded("query", "the heron", "--mode", "lexical", "--index", str(tmp_path / "index")) == set()
 
 
 def test_a_hybrid_query_loads_what_it_needs(sample: ctxsearch.Index) -> None:

@@ -112,6 +112,8 @@ def test_lost_numbers_are_damage(tmp_path: Path, damage: str) -> None:
         found = Bm25(db, 30, 2.0).of("herons")
         assert found is not None
         assert len(found.context_ids) == 6
+        with pytest.raises(sqlite3.DatabaseError, match="full text search has lost"):
+            Bm25(db, 10, 2.0).of("heron")
         db.execute(damage)
         with pytest.raises(sqlite3.DatabaseError, match="full text search has lost"):
             Bm25(db, 30, 2.0).of("heron")

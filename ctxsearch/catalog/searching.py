@@ -116,6 +116,7 @@ class Searching(Metadata):
         found = self._search(telling, limit, where, statistics)
         if len(found) < limit and len(telling) < len(words):
             found = self._search(words, limit, where, statistics)
+        statistics.asked = True
         return found
 
     def _search(
@@ -125,7 +126,6 @@ class Searching(Metadata):
         chosen = self._rare(words, statistics)
         if chosen and not where and statistics.asked:
             return self._postings(statistics).best(chosen, limit)
-        statistics.asked = True
         match, tells = (" OR ".join(map(_quoted, chosen)), True) if chosen else self._together(words, statistics)
         if not match:
             return []
