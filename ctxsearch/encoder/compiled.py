@@ -31,7 +31,7 @@ import numpy as np
 from ctxsearch.encoder.library import openvino
 
 MOST_BYTES = 1 << 30
-"""The cache is kept below this. The model in the box takes 60 MB."""
+"""The cache is kept below this. The three graphs of the model in the box take 70 MB."""
 
 OLD_SECONDS = 90 * 86400
 """An entry that was not used for so long is removed when another is written."""

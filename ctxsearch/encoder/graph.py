@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from ctxsearch.encoder.compiled import compile_graph
 from ctxsearch.encoder.library import openvino
+from ctxsearch.encoder.tables import look_up_first
 from ctxsearch.errors import ModelError
 from ctxsearch.passport import GRAPH, ModelFolder
 from ctxsearch.records import FloatArray, IntArray
@@ -130,9 +131,13 @@ class Graph:
             model = self._read()
             if padded_to:
                 model.reshape({port: [1, padded_to] for port in model.inputs})
-            return model
+            return look_up_first(model)
 
-        identity = {"weights": self._passport.weights_sha256, "window": str(padded_to or "any")}
+        identity = {
+            "weights": self._passport.weights_sha256,
+            "window": str(padded_to or "any"),
+            "tables": "looked up first",
+        }
         try:
             compiled = compile_graph(self._core, prepare, identity, options)
         except RuntimeError as error:
