@@ -5,8 +5,8 @@ of its own, only what stands in the same sentence counts together, and neighbour
 other there count once more, as in the sequential dependence model (Metzler and Croft 2005). benchmarks/QUALITY.md has
 what it gave.
 
-Where a context's words stand does not depend on the question, so it is made ready once, as `SentenceWords`, and may be
-kept. A word is a number there, so that all candidates are compared with a question at once.
+Where a context's words stand does not depend on the question, so it is found once, as `SentenceWords`, and stored. A
+word is a number there, so that all candidates are compared with a question at once.
 """
 
 from __future__ import annotations
@@ -29,15 +29,28 @@ WORDS_ASKED = 128
 
 _BETWEEN = [0] * NEAR
 
+_STORED = np.dtype("<u4")
+
 
 class SentenceWords(NamedTuple):
     """Which words of a context stand where in which of its sentences."""
 
-    words: IntArray
-    """The word at each position, as `numbers` gives them: two words are the same once in 10^19.
-    `NEAR` zeros follow each sentence."""
-    starts: IntArray
+    words: NDArray[np.uint32]
+    """The word at each position, as `numbers` gives them. `NEAR` zeros follow each sentence."""
+    starts: NDArray[np.uint32]
     """Position of each sentence's first word."""
+
+    def to_bytes(self) -> bytes:
+        """Little-endian numbers of four bytes: how many sentences there are, their starts, the words."""
+        parts = np.array([len(self.starts)]), self.starts, self.words
+        return b"".join(part.astype(_STORED, copy=False).tobytes() for part in parts)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> SentenceWords:
+        """What `to_bytes` gave."""
+        stored = np.frombuffer(data, _STORED)
+        sentences = int(stored[0])
+        return cls(stored[1 + sentences :], stored[1 : 1 + sentences])
 
 
 class Covered(NamedTuple):
@@ -59,7 +72,7 @@ def sentence_words(sentences: Iterable[str]) -> SentenceWords:
         starts.append(len(found))
         found += numbers(sentence)
         found += _BETWEEN
-    return SentenceWords(np.array(found, np.int64), np.array(starts, np.int64))
+    return SentenceWords(np.array(found, np.uint32), np.array(starts, np.uint32))
 
 
 def sentence_coverage(question: str, candidates: Sequence[SentenceWords]) -> Covered:
@@ -86,7 +99,7 @@ def sentence_coverage(question: str, candidates: Sequence[SentenceWords]) -> Cov
     starts = np.concatenate([own.starts for own in candidates]) + np.repeat(np.cumsum(lengths) - lengths, sentences)
     owners = np.repeat(np.arange(len(candidates)), sentences)
 
-    at = np.array(different, np.int64)[:, np.newaxis] == np.concatenate([own.words for own in candidates])
+    at = np.array(different, np.uint32)[:, np.newaxis] == np.concatenate([own.words for own in candidates])
     single = _Held.of(at, starts, owners, len(candidates))
     around = np.zeros_like(at)
     for distance in range(1, NEAR + 1):

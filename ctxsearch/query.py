@@ -23,6 +23,7 @@ from ctxsearch.records import (
     Question,
     Ranked,
     Scores,
+    sentence_texts,
 )
 from ctxsearch.store import LEXICAL_WORDS, Snapshot, Store
 from ctxsearch.words import fullest
@@ -221,7 +222,7 @@ def rank(
 def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, question: str) -> Hit:
     ordinal = candidate.sentence
     if ordinal is None:
-        ordinal = fullest(question, _sentences(stored))
+        ordinal = fullest(question, sentence_texts(stored.text, stored.start, stored.sentences))
     span = stored.sentences[ordinal]
     whole = stored.text[span.start - stored.start : span.end - stored.start]
     shown = whole.strip()
@@ -242,7 +243,3 @@ def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, q
         sentence=MatchedSentence(start=start, end=start + len(shown), text=shown),
         headings=stored.headings,
     )
-
-
-def _sentences(stored: StoredContext) -> list[str]:
-    return [stored.text[span.start - stored.start : span.end - stored.start] for span in stored.sentences]

@@ -6,7 +6,7 @@ unit-length float32 rows. Nothing here knows files, SQL, FAISS or a model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
 
@@ -78,6 +78,11 @@ class Sentence(NamedTuple):
 
     start: int
     end: int
+
+
+def sentence_texts(text: str, start: int, sentences: Iterable[Sentence]) -> list[str]:
+    """The texts of a context's sentences, given its own and where it starts in the document."""
+    return [text[sentence.start - start : sentence.end - start] for sentence in sentences]
 
 
 @dataclass(frozen=True, slots=True)

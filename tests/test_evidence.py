@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 
 from ctxsearch import evidence
 from ctxsearch import words as words_module
-from ctxsearch.evidence import NEAR, sentence_words
-from ctxsearch.words import fullest, words
+from ctxsearch.evidence import NEAR, SentenceWords, sentence_words
+from ctxsearch.words import fullest, numbers, words
 
 vocabulary = st.sampled_from(
     "red fox runs in largest fourth-largest city cities of the Norway's Ünlü 漢字 7 . - ?".split()
@@ -109,18 +110,27 @@ def test_sentences_that_hold_the_same_words_are_equal_to_the_last_bit(
 
 def test_each_place_of_a_word_is_known() -> None:
     found = sentence_words(["A fox.", "", "Two foxes"])
-    a, fox, two = map(hash, ("a", "fox", "two"))
+    a, fox, two = map(zlib.crc32, (b"a", b"fox", b"two"))
     assert found.starts.tolist() == [0, 6, 10]
     assert found.words.tolist() == [a, fox, *[0] * 8, two, fox, *[0] * 4]
     assert [len(of_nothing) for of_nothing in sentence_words([])] == [0, 0]
 
 
+@given(st.lists(phrases, max_size=5))
+def test_words_as_bytes_are_the_words(sentences: list[str]) -> None:
+    found = sentence_words(sentences)
+    again = SentenceWords.from_bytes(found.to_bytes())
+    assert [part.tolist() for part in again] == [part.tolist() for part in found]
+    assert found.words.all() == (not sentences)
+    assert len(found.to_bytes()) == 4 * (1 + len(found.starts) + len(found.words))
+
+
 def test_words_are_the_same_when_too_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words_module, "WORDS_REMEMBERED", 2)
-    assert words("Foxes and foxes, and the boxes of the fox's cities") == [
-        *("fox", "and", "fox", "and", "the", "box", "of", "the", "fox", "city")
-    ]
-    assert len(words_module._REMEMBERED) <= 2
+    text = "Foxes and foxes, and the boxes of the fox's cities"
+    assert words(text) == ["fox", "and", "fox", "and", "the", "box", "of", "the", "fox", "city"]
+    assert numbers(text) == [zlib.crc32(word.encode()) for word in words(text)]
+    assert len(words_module._NUMBERS) <= 2
 
 
 def test_a_question_of_very_many_words_is_looked_for_by_its_first_ones(monkeypatch: pytest.MonkeyPatch) -> None:

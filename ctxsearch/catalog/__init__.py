@@ -4,8 +4,8 @@
     schema.py       the tables, and making an empty catalog
     vectors.py      vectors, and what changed since a generation
     rows.py         documents and what belongs to them, read row by row, each held against its checksum
-    writing.py      the same, written
     sentences.py    the words of sentences, for ranking
+    writing.py      all of that, written
     searching.py    finding contexts by words, documents by metadata
     failures.py     sources that could not be read
     metadata.py     the values of documents' metadata, indexed
@@ -22,11 +22,10 @@ from ctxsearch.catalog.care import Care
 from ctxsearch.catalog.rows import StoredContext
 from ctxsearch.catalog.schema import make
 from ctxsearch.catalog.searching import Searching, words_of
-from ctxsearch.catalog.sentences import Sentences
 from ctxsearch.catalog.vectors import StoredVectors
 
 
-class Catalog(Care, Sentences, Searching):
+class Catalog(Care, Searching):
     """An open catalog. One thread at a time; the store sees to that."""
 
 

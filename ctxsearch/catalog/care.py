@@ -58,6 +58,7 @@ class Care(Writing, Failures):
             yield from self._check_rows(dim)
             yield from self._check_full_text()
             yield from self.check_values()
+            yield from self.check_words()
         except (sqlite3.Error, OSError) as error:
             yield str(error)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.schema import HEADING_SEPARATOR, checksum
 from ctxsearch.catalog.vectors import Vectors, chunks
-from ctxsearch.records import Heading, KnownDocument, Sentence, WholeContext, WholeDocument
+from ctxsearch.records import Heading, KnownDocument, Sentence, WholeContext, WholeDocument, sentence_texts
 
 
 class StoredContext(NamedTuple):
@@ -230,8 +230,7 @@ class Rows(Vectors):
                 own = tuple(spans.get(row[0], ()))
                 if self.format > 1 and written != checksum(*row, own):
                     raise self._damaged("context", row[0])
-                first, text = row[2], row[8]
-                yield row[0], [text[start - first : end - first] for start, end in own]
+                yield row[0], sentence_texts(row[8], row[2], own)
 
     def _spans(self, context_ids: Sequence[int]) -> dict[int, list[Sentence]]:
         spans: dict[int, list[Sentence]] = {}

@@ -6,6 +6,7 @@
     contexts    a row a context, with the title and headings that full text search also reads
     sentences   a row a sentence: its span
     vectors     a row a context: float16 rows of its embedding and those of its sentences, one after another
+    words_n     a row a context: the words of its sentences by rule n; see sentences.py
     removed     contexts deleted since generation n, so that the vector index can follow
     failures    a row a source that could not be read; see failures.py
     document_metadata  a row a value of a document's metadata, for conditions; see metadata.py
@@ -28,6 +29,7 @@ from ctxsearch.catalog import failures, metadata
 from ctxsearch.catalog.connection import APPLICATION_ID
 from ctxsearch.errors import StoreError
 from ctxsearch.layout import FORMAT_VERSION, sync_file, sync_folder
+from ctxsearch.words import RULE
 
 FULL_TEXT_TOKENIZER = "porter unicode61 remove_diacritics 2"
 
@@ -86,6 +88,15 @@ CREATE TABLE removed (context_id INTEGER PRIMARY KEY, generation INTEGER NOT NUL
 """
 
 
+WORDS = f"words_{RULE}"
+
+WORDS_TABLE = f"""
+CREATE TABLE {WORDS} (
+    context_id INTEGER PRIMARY KEY REFERENCES contexts (id), data BLOB NOT NULL, checksum INTEGER NOT NULL
+);
+"""
+
+
 def make(path: Path, facts: Mapping[str, Any]) -> None:
     """Make an empty catalog at a path that nobody knows yet. It is whole and durable when this returns.
 
@@ -105,7 +116,7 @@ def make(path: Path, facts: Mapping[str, Any]) -> None:
         connection = sqlite3.connect(path, isolation_level=None)
         db = sqlite_utils.Database(connection, execute_plugins=False)
         try:
-            schema = _SCHEMA + failures.TABLE + metadata.TABLE.format(schema="main")
+            schema = _SCHEMA + failures.TABLE + metadata.TABLE.format(schema="main") + WORDS_TABLE
             db.executescript(" ".join(schema.split()))  # SQLite keeps it letter for letter: so it stays in page 1
             db.table("contexts").enable_fts(
                 ["title", "headings", "text"], tokenize=FULL_TEXT_TOKENIZER, create_triggers=True

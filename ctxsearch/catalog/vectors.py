@@ -96,7 +96,7 @@ class Vectors(Metadata):
 
         if not data or len(data) % (dim * np.dtype(STORED).itemsize):
             raise self._damaged("vectors of context", context_id)
-        if self.format > 1 and expected != vector_checksum(context_id, data):
+        if self.format > 1 and expected != data_checksum(context_id, data):
             raise self._damaged("vectors of context", context_id)
         return np.frombuffer(data, STORED).reshape(-1, dim)
 
@@ -104,7 +104,8 @@ class Vectors(Metadata):
         return self.damage(f"{what} {row_id} is damaged")
 
 
-def vector_checksum(context_id: int, data: bytes) -> int:
+def data_checksum(context_id: int, data: bytes) -> int:
+    """CRC-32 of what is stored for a context, so that it fits no other one."""
     return zlib.crc32(data, context_id & 0xFFFFFFFF)
 
 

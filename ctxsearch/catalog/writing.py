@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ctxsearch.catalog.connection import translating
-from ctxsearch.catalog.rows import CONTEXT, DOCUMENT, Rows
-from ctxsearch.catalog.schema import HEADING_SEPARATOR, checksum
-from ctxsearch.catalog.vectors import vector_checksum
-from ctxsearch.records import Context, Document, FloatArray, Heading, WholeContext, WholeDocument
+from ctxsearch.catalog.rows import CONTEXT, DOCUMENT
+from ctxsearch.catalog.schema import HEADING_SEPARATOR, WORDS, checksum
+from ctxsearch.catalog.sentences import Sentences
+from ctxsearch.catalog.vectors import data_checksum
+from ctxsearch.records import Context, Document, FloatArray, Heading, WholeContext, WholeDocument, sentence_texts
 
 
-class Writing(Rows):
+class Writing(Sentences):
     """Changes to documents, contexts and ids."""
 
     @translating
@@ -201,13 +202,14 @@ class Writing(Rows):
         )
         self._db.executemany(
             "INSERT INTO vectors VALUES (?, ?, ?)",
-            ((c.context_id, data, vector_checksum(c.context_id, data)) for c in several for data in [c.rows.tobytes()]),
+            ((c.context_id, data, data_checksum(c.context_id, data)) for c in several for data in [c.rows.tobytes()]),
         )
+        self._put_words((c.context_id, sentence_texts(c.text, c.start, c.sentences)) for c in several)
 
     def _remove_contexts(self, document_id: int, generation: int) -> None:
         below = "SELECT id FROM contexts WHERE document_id = ?"
         self._db.execute(f"INSERT INTO removed SELECT id, ? FROM ({below})", [generation, document_id])
-        for table in ("sentences", "vectors"):
+        for table in ("sentences", "vectors", WORDS):
             self._db.execute(f"DELETE FROM {table} WHERE context_id IN ({below})", [document_id])
         self._db.execute("DELETE FROM contexts WHERE document_id = ?", [document_id])
 
