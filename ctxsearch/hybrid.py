@@ -18,24 +18,28 @@ RERANKED = 50
 """The best of these, by dense and lexical score, are looked at sentence by sentence."""
 
 DEPTH = 100
-"""Candidates that each way of searching brings, at the least."""
+"""Candidates that the search for words brings, at the least."""
 
 
 def rank_hybrid(
     snapshot: Snapshot, question: str, embedded: Callable[[], Question], k: int, where: Mapping[str, Any] | None
 ) -> list[Ranked]:
-    """The k best candidates, best first; arguments as `query.rank` has them."""
-    depth = max(DEPTH, k)
+    """The k best candidates, best first; arguments as `query.rank` has them.
+
+    The search by meaning brings no more than are looked at: one that comes after those, and holds no word, cannot be
+    better by both; one that holds some has its cosine computed anyway.
+    """
+    looked_at = max(RERANKED, k)
 
     def search_dense() -> list[Candidate]:
         snapshot.ready_vectors()
-        return snapshot.search_dense(embedded().embedding, depth, SENTENCE_WEIGHT, where)
+        return snapshot.search_dense(embedded().embedding, looked_at, SENTENCE_WEIGHT, where)
 
     beside = None
     if where is None and snapshot.vector_index()[0] != EXACT:
         beside = _beside().submit(search_dense)
     try:
-        lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, depth, where)}
+        lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, max(DEPTH, k), where)}
     finally:
         if beside:
             beside.exception()  # waits: it reads the snapshot
@@ -45,7 +49,7 @@ def rank_hybrid(
     scored = snapshot.score_dense(asked.embedding, others, SENTENCE_WEIGHT)
     cosines |= {c.context_id: c.dense or 0.0 for c in scored}
 
-    first = [context_id for context_id, _ in fusion.blend(cosines, lexical)[: max(RERANKED, k)]]
+    first = [context_id for context_id, _ in fusion.blend(cosines, lexical)[:looked_at]]
     words = snapshot.sentence_words(first)
     candidates = [words[context_id] for context_id in first]
     covered = sentence_coverage(question, candidates)
