@@ -329,9 +329,17 @@ class Compiled:
 
 
 def _question_options(threads: int) -> dict[str, Any]:
-    """An inference on all threads, but on no more than it can use; as many at once as there is room for."""
+    """An inference on all threads, but on no more than it can use; as many at once as there is room for.
+
+    Threads are not tied to cores: those that search vectors next would find their core taken, one time in twenty, and
+    so would other processes that answer questions.
+    """
     each = max(1, min(MOST_QUESTION_THREADS, threads))
-    return {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(max(1, threads // each))}
+    return {
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": str(max(1, threads // each)),
+        "ENABLE_CPU_PINNING": False,
+    }
 
 
 def batches_by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
