@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ctxsearch import fusion
 from ctxsearch.evidence import sentence_coverage
-from ctxsearch.records import EXACT, SENTENCE_WEIGHT, Candidate, Evidence, Question, Ranked
+from ctxsearch.records import SENTENCE_WEIGHT, Candidate, Evidence, FloatArray, IntArray, Question, Ranked
 from ctxsearch.store import Snapshot
 
 RERANKED = 50
@@ -31,44 +31,48 @@ def rank_hybrid(
     """
     looked_at = max(RERANKED, k)
 
-    def search_dense() -> list[Candidate]:
+    def search_dense(also: Sequence[int]) -> tuple[IntArray, FloatArray]:
         snapshot.ready_vectors()
-        return snapshot.search_dense(embedded().embedding, looked_at, SENTENCE_WEIGHT, where)
+        return snapshot.dense_scores(embedded().embedding, looked_at, also, SENTENCE_WEIGHT, where)
 
     beside = None
-    if where is None and snapshot.vector_index()[0] != EXACT:
-        beside = _beside().submit(search_dense)
+    if where is None and snapshot.searches_long():
+        beside = _beside().submit(search_dense, ())
     try:
         lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, max(DEPTH, k), where)}
     finally:
         if beside:
             beside.exception()  # waits: it reads the snapshot
-    cosines = {c.context_id: c.dense or 0.0 for c in (beside.result() if beside else search_dense())}
+    ids, scores = beside.result() if beside else search_dense([*lexical])
     asked = embedded()
-    others = [context_id for context_id in lexical if context_id not in cosines]
-    scored = snapshot.score_dense(asked.embedding, others, SENTENCE_WEIGHT)
-    cosines |= {c.context_id: c.dense or 0.0 for c in scored}
+    if beside:
+        others = [*lexical.keys() - set(ids.tolist())]
+        scored = snapshot.dense_scores(asked.embedding, 0, others, SENTENCE_WEIGHT)
+        ids, scores = np.concatenate([ids, scored[0]]), np.concatenate([scores, scored[1]])
 
-    first = [context_id for context_id, _ in fusion.blend(cosines, lexical)[:looked_at]]
+    points = np.array([lexical.get(context_id, 0.0) for context_id in ids.tolist()])
+    best = fusion.blend(ids, scores, points, looked_at)
+    first = ids[best].tolist()
+    cosines, points = scores[best], points[best]
     words = snapshot.sentence_words(first)
     candidates = [words[context_id] for context_id in first]
     covered = sentence_coverage(question, candidates)
     counts = np.array([len(own.starts) for own in candidates], np.int64)
-    points = np.array([lexical.get(context_id, 0.0) for context_id in first])
     products = snapshot.products(asked.states, first)
     joint = fusion.joint(products, counts, covered.shares, covered.pairs, points, SENTENCE_WEIGHT)
     ends = np.cumsum(counts)
     ranked = []
-    for place in np.lexsort((np.array(first), -joint.scores))[:k].tolist():
+    for place in np.lexsort((ids[best], -joint.scores))[:k].tolist():
         context_id, sentence = first[place], int(joint.sentences[place])
+        dense = float(cosines[place])
         evidence = Evidence(
             float(joint.scores[place]),
-            dense=cosines[context_id],
-            lexical=lexical.get(context_id, 0.0),
+            dense=dense,
+            lexical=float(points[place]),
             coverage=float(covered.shares[ends[place] - counts[place] + sentence]) if sentence >= 0 else 0.0,
             known=covered.known,
         )
-        found = Candidate(context_id, cosines[context_id], lexical.get(context_id), sentence if sentence >= 0 else None)
+        found = Candidate(context_id, dense, lexical.get(context_id), sentence if sentence >= 0 else None)
         ranked.append(Ranked(found, evidence))
     return ranked
 

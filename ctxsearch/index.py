@@ -32,7 +32,6 @@ from ctxsearch.records import (
     IndexStatus,
     IngestReport,
     Mode,
-    Question,
     ReembedReport,
     RepairReport,
 )
@@ -41,6 +40,7 @@ from ctxsearch.store import LocalStore, Snapshot, Writer
 if TYPE_CHECKING:
     from ctxsearch.encoder import Encoder
     from ctxsearch.ingest import ProgressListener
+    from ctxsearch.query import Embed
 
 
 def open(
@@ -532,14 +532,21 @@ class Index:
         """The encoder of the newest generation's space."""
         return self._encoder_of(self._find_model(self._store.passport, self._store.model_path))
 
-    def _embedder(
-        self, space: _OneSpace, model: ModelFolder | CtxsearchError
-    ) -> Callable[[Sequence[str]], Callable[[], list[Question]]]:
-        """What begins to embed questions for one call. It asks nothing of the store, which the call reads meanwhile."""
+    def _embedder(self, space: _OneSpace, model: ModelFolder | CtxsearchError, beside: bool) -> Embed:
+        """What begins to embed questions for one call. It asks nothing of the store, which the call reads meanwhile.
+
+        Args:
+            space: told of the model.
+            model: finds the encoder; or the error that says why there is none.
+            beside: whether the call has something else to do meanwhile. Otherwise they are embedded when they are
+                asked for, by the thread that asks: to wake another, and to be woken, takes a tenth of a millisecond.
+        """
         if isinstance(model, CtxsearchError):
             raise model
         space.enter(model.passport)
-        return lambda questions: self._encoder_of(model).begin_questions(questions)
+        if beside:
+            return lambda questions: self._encoder_of(model).begin_questions(questions)
+        return lambda questions: lambda: self._encoder_of(model).embed_questions(questions)
 
     def _encoder_of(self, model: ModelFolder) -> Encoder:
         with self._loading:

@@ -37,7 +37,7 @@ LEAST_RANKED = 10
 
 def answer(
     store: Store,
-    embedder: Callable[[], Embed],
+    embedder: Callable[[bool], Embed],
     questions: Sequence[str],
     *,
     k: int,
@@ -51,7 +51,8 @@ def answer(
 
     Args:
         store: what is searched.
-        embedder: finds the model and gives what embeds questions with it; not called in lexical mode.
+        embedder: finds the model and gives what embeds questions with it, told whether there is other work meanwhile;
+            not called in lexical mode.
         questions: plain text; no character in them is an operator.
         k: most hits of an answer.
         mode: ``dense`` by meaning, ``lexical`` by words, ``hybrid`` by both.
@@ -84,7 +85,7 @@ def answer(
             )
     # Half a surrogate pair (bytes of a command line that are not UTF-8) is no text that a model or SQLite takes.
     questions = [question.encode("utf-8", "replace").decode() for question in questions]
-    embeddings = _Embeddings(embedder(), questions, aside=aside) if mode != "lexical" else None
+    embeddings = _Embeddings(embedder(mode == "hybrid"), questions, aside=aside) if mode != "lexical" else None
     try:
         return [
             _answer(store, question, place, embeddings, k, mode, where, min_score, calibration)

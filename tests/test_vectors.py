@@ -172,10 +172,9 @@ def test_score_of_one_context() -> None:
     rows[0, 0], rows[1, 0], rows[2, 0] = 0.5, 0.25, 1.0
     index = filled({3: rows, 4: rows[:1]})
     vector = np.eye(1, DIM, dtype=np.float32)[0]
-    assert index.score(vector, [4, 3], 0.75) == [ContextScore(4, 0.5, None), ContextScore(3, 0.875, 1)]
-    with pytest.raises(KeyError):
-        index.score(vector, [3, 5], 0.75)
-    assert index.score(vector, [], 0.75) == []
+    assert [found.tolist() for found in index.scores(vector, 0, [4, 3, 5], 0.75)] == [[3, 4], [0.875, 0.5]]
+    assert [found.tolist() for found in index.scores(vector, 0, [], 0.75)] == [[], []]
+    assert [found.tolist() for found in index.scores(vector, 1, [4], 0.75)] == [[3, 4], [0.875, 0.5]]
     products = index.products(vector, [4, 3])
     assert [found.tolist() for found in products] == [[0.5], [0.5, 0.25, 1.0]]
     with pytest.raises(KeyError):

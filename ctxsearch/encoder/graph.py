@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,9 +51,10 @@ ROWS_STEPS = 4
 hundred. For each new shape OpenVINO takes 4 MB that it does not give back, whatever `SHAPES_REMEMBERED` says."""
 
 MOST_QUESTION_THREADS = 4
+"""Cores of the inference of a question."""
 
-SHORT_QUESTION = 24
-"""Tokens of the shape for all but long questions, 94 % in SQuAD; longer ones are padded to their window. Each shape has
+SHORT_QUESTION = 20
+"""Tokens of the shape for all but long questions, 92 % in SQuAD; longer ones are padded to their window. Each shape has
 weights of its own, and where questions take turns between two, these push each other out of the caches: shapes of 16
 and 32 took a tenth longer."""
 
@@ -62,6 +63,15 @@ RANK = {"embedding": 2, "token_states": 3}
 
 Consumer = Callable[[FloatArray, Sequence[int]], None]
 """Takes the output of a batch, and the indices of its texts."""
+
+
+class _For(NamedTuple):
+    """What a graph is compiled for."""
+
+    padded_to: int | None
+    """Tokens of a row; None for any number."""
+    cores: int | None = None
+    """Of an inference; None for what suits contexts."""
 
 
 class Graph:
@@ -87,8 +97,8 @@ class Graph:
             # A float32 build is a reference: no CPU may round it to bfloat16 behind our back.
             self._options["INFERENCE_PRECISION_HINT"] = "f32"
         self._core = openvino.Core()
-        self._compiled: dict[int | None, Compiled] = {}
-        self._for_contexts = self._passport.context_window if self._static else None
+        self._compiled: dict[_For, Compiled] = {}
+        self._for_contexts = _For(self._passport.context_window if self._static else None)
         self._turn = threading.Lock()
         self.clock = Clock()
         if self._static:
@@ -102,30 +112,37 @@ class Graph:
         """
         return self._compiled_for(self._for_contexts)
 
-    def for_question(self, tokens: int) -> Compiled:
+    def for_question(self, tokens: int, *, beside: bool = False) -> Compiled:
         """The graph, ready for questions of so many tokens, at most the question window.
+
+        Args:
+            tokens: of the question, ``[CLS]`` and ``[SEP]`` counted.
+            beside: whoever asks has other work meanwhile, which needs a core.
 
         Raises:
             ModelError: it is not what the card says, or OpenVINO cannot run it.
         """
-        short = not self._static and tokens <= SHORT_QUESTION < self._passport.question_window
-        return self._compiled_for(SHORT_QUESTION if short else self._passport.question_window)
+        if self._static:
+            return self._compiled_for(_For(self._passport.question_window))
+        short = tokens <= SHORT_QUESTION < self._passport.question_window
+        cores = max(1, min(MOST_QUESTION_THREADS, self._threads - beside))
+        return self._compiled_for(_For(SHORT_QUESTION if short else self._passport.question_window, cores))
 
     def rest(self) -> None:
         """Let go of what `for_contexts` gave, and of its memory as soon as nobody uses it."""
         with self._turn:
             self._compiled.pop(self._for_contexts, None)
 
-    def _compiled_for(self, padded_to: int | None) -> Compiled:
+    def _compiled_for(self, what: _For) -> Compiled:
         with self._turn:
-            if padded_to not in self._compiled:
-                self._compiled[padded_to] = self._compile(padded_to)
-            return self._compiled[padded_to]
+            if what not in self._compiled:
+                self._compiled[what] = self._compile(what.padded_to, what.cores)
+            return self._compiled[what]
 
-    def _compile(self, padded_to: int | None) -> Compiled:
+    def _compile(self, padded_to: int | None, cores: int | None) -> Compiled:
         options = self._options
-        if padded_to and not self._static:
-            options = {**options, **_question_options(self._threads)}
+        if cores:
+            options = {**options, **_question_options(self._threads, cores)}
 
         def prepare() -> openvino.Model:
             model = self._read()
@@ -328,16 +345,16 @@ class Compiled:
         return feed
 
 
-def _question_options(threads: int) -> dict[str, Any]:
-    """An inference on all threads, but on no more than it can use; as many at once as there is room for.
+def _question_options(threads: int, cores: int) -> dict[str, Any]:
+    """Each inference on so many cores, as many at once as there is room for.
 
     Threads are not tied to cores: those that search vectors next would find their core taken, one time in twenty, and
     so would other processes that answer questions.
     """
-    each = max(1, min(MOST_QUESTION_THREADS, threads))
+    streams = max(1, threads // cores)
     return {
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": str(max(1, threads // each)),
+        "INFERENCE_NUM_THREADS": streams * cores,
+        "NUM_STREAMS": str(streams),
         "ENABLE_CPU_PINNING": False,
     }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, pairwise
 
@@ -23,6 +24,23 @@ from ctxsearch.passport import ModelFolder, Passport, vocabulary_file
 from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Question
 
 NO_SENTENCES = np.empty(0, np.int64)
+
+
+@dataclass
+class _Asked:
+    """Questions on their way to embeddings."""
+
+    questions: Sequence[str]
+    ids: list[IntArray]
+    """As the model reads them."""
+    cut: list[bool]
+    lexical: list[FloatArray] = field(default_factory=list)
+    """The lexical part of each, where the model has one; made before they are pooled."""
+    made: dict[int, Question] = field(default_factory=dict)
+
+    def embedded(self) -> list[Question]:
+        """All of them, in their order."""
+        return [self.made[place] for place in range(len(self.questions))]
 
 
 class Encoder:
@@ -117,44 +135,60 @@ class Encoder:
 
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
         """Embed questions; what does not fit the question window is cut and said in `Question.truncated`."""
-        return self.begin_questions(questions)()
+        asked = self._asked(questions)
+        asked.lexical = self._lexical_rows(asked.ids)
+        for compiled, places in self._alike(asked, beside=False):
+            compiled.run([asked.ids[place] for place in places], partial(self._pool_questions, asked, places))
+        return asked.embedded()
 
     def begin_questions(self, questions: Sequence[str]) -> Callable[[], list[Question]]:
-        """Begin to embed questions. What this returns has to be called, once; it waits, and gives the embeddings."""
-        window = self.passport.question_window
-        tokens = self._tokenizer.ids([self._question_prefix + question for question in questions])
-        framed = [self._tokenizer.frame(ids, window) for ids in tokens]
-        embedded: list[Question | None] = [None] * len(questions)
+        """Begin to embed questions, and leave a core to the caller where there is one.
 
-        alike: dict[Compiled, list[int]] = {}
-        try:
-            for place, ids in enumerate(framed):
-                alike.setdefault(self._graph.for_question(len(ids)), []).append(place)
-        finally:
-            self._verified.result()
-
-        def pool(places: Sequence[int], states: FloatArray, members: Sequence[int]) -> None:
-            for row, member in enumerate(members):
-                place = places[member]
-                own = self._pool(states[row], len(framed[place]), NO_SENTENCES)
-                joined, alone = own, own
-                if self._lexical:
-                    joined = self._lexical.join(own, self._lexical.row(framed[place]))
-                    alone = self._lexical.without(own)
-                cut = len(tokens[place]) > window - 2
-                embedded[place] = Question(questions[place], joined[0], alone[0], cut)
-
+        What this returns has to be called, once; it waits, and gives the embeddings.
+        """
+        asked = self._asked(questions)
         begun = [
-            compiled.begin([framed[i] for i in places], partial(pool, places)) for compiled, places in alike.items()
+            compiled.begin([asked.ids[place] for place in places], partial(self._pool_questions, asked, places))
+            for compiled, places in self._alike(asked, beside=True)
         ]
+        asked.lexical = self._lexical_rows(asked.ids)
 
         def finish() -> list[Question]:
             with ExitStack() as rest:
                 for one in begun:
                     rest.callback(one)
-            return [one for one in embedded if one is not None]
+            return asked.embedded()
 
         return finish
+
+    def _asked(self, questions: Sequence[str]) -> _Asked:
+        window = self.passport.question_window
+        tokens = self._tokenizer.ids([self._question_prefix + question for question in questions])
+        framed = [self._tokenizer.frame(ids, window) for ids in tokens]
+        return _Asked(questions, framed, [len(ids) > window - 2 for ids in tokens])
+
+    def _alike(self, asked: _Asked, *, beside: bool) -> list[tuple[Compiled, list[int]]]:
+        """The graphs that questions need, and the places of those that share one."""
+        alike: dict[Compiled, list[int]] = {}
+        try:
+            for place, ids in enumerate(asked.ids):
+                alike.setdefault(self._graph.for_question(len(ids), beside=beside), []).append(place)
+        finally:
+            self._verified.result()
+        return list(alike.items())
+
+    def _lexical_rows(self, ids: Sequence[IntArray]) -> list[FloatArray]:
+        return [self._lexical.row(own) for own in ids] if self._lexical else []
+
+    def _pool_questions(self, asked: _Asked, places: Sequence[int], states: FloatArray, members: Sequence[int]) -> None:
+        for row, member in enumerate(members):
+            place = places[member]
+            own = self._pool(states[row], len(asked.ids[place]), NO_SENTENCES)
+            joined, alone = own, own
+            if self._lexical:
+                joined = self._lexical.join(own, asked.lexical[place])
+                alone = self._lexical.without(own)
+            asked.made[place] = Question(asked.questions[place], joined[0], alone[0], asked.cut[place])
 
     def _tokens_of(self, contexts: Sequence[Context]) -> list[tuple[IntArray, IntArray]]:
         """The token ids of each context as the model reads it, and the index of each sentence's first token.

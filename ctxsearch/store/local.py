@@ -16,7 +16,7 @@ from ctxsearch.catalog import Catalog, StoredContext, words_of
 from ctxsearch.errors import StoreError
 from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
 from ctxsearch.passport import Passport
-from ctxsearch.records import Candidate, Context, Document, FailedSource, FloatArray, WholeDocument
+from ctxsearch.records import Candidate, Context, Document, FailedSource, FloatArray, IntArray, WholeDocument
 from ctxsearch.store import beside
 from ctxsearch.store.following import Follower
 from ctxsearch.store.publishing import Publisher
@@ -283,9 +283,19 @@ class LocalSnapshot:
         found = self.vectors().search(embedding, k, sentence_weight, allowed, self._recall)
         return [Candidate(item.context_id, dense=item.score, sentence=item.sentence) for item in found]
 
-    def score_dense(self, embedding: FloatArray, context_ids: Iterable[int], sentence_weight: float) -> list[Candidate]:
-        scored = self.vectors().score(embedding, context_ids, sentence_weight)
-        return [Candidate(item.context_id, dense=item.score, sentence=item.sentence) for item in scored]
+    def dense_scores(
+        self,
+        embedding: FloatArray,
+        k: int,
+        context_ids: Sequence[int],
+        sentence_weight: float,
+        where: Mapping[str, Any] | None = None,
+    ) -> tuple[IntArray, FloatArray]:
+        allowed = self._catalog.matching_contexts(where) if where else None
+        return self.vectors().scores(embedding, k, context_ids, sentence_weight, allowed, self._recall)
+
+    def searches_long(self) -> bool:
+        return bool(self.vectors().lists())
 
     def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> list[FloatArray]:
         return self.vectors().products(embedding, context_ids)

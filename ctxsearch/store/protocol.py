@@ -15,6 +15,7 @@ from ctxsearch.records import (
     DocumentSummary,
     FailedSource,
     FloatArray,
+    IntArray,
     KnownDocument,
     WholeDocument,
 )
@@ -44,8 +45,27 @@ class Snapshot(Protocol):
         """The k best contexts by BM25, best first; the question is plain text."""
         ...
 
-    def score_dense(self, embedding: FloatArray, context_ids: Iterable[int], sentence_weight: float) -> list[Candidate]:
-        """The dense scores of given contexts, as `search_dense` gives them."""
+    def dense_scores(
+        self,
+        embedding: FloatArray,
+        k: int,
+        context_ids: Sequence[int],
+        sentence_weight: float,
+        where: Mapping[str, Any] | None = None,
+    ) -> tuple[IntArray, FloatArray]:
+        """Ids and scores, as `search_dense` gives them: of the k best contexts, of given ones, and maybe of others.
+
+        Args:
+            embedding: of shape (dim,).
+            k: how many of the best; may be 0.
+            context_ids: of the contexts given, which fit the condition.
+            sentence_weight: share of the best sentence.
+            where: as in `search_dense`.
+        """
+        ...
+
+    def searches_long(self) -> bool:
+        """Whether a dense search takes milliseconds, so that something else is worth doing meanwhile."""
         ...
 
     def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> list[FloatArray]:

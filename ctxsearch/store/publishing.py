@@ -205,11 +205,10 @@ class Publisher:
         segment = Segment.read(path, self._dim, written.header)
         said: dict[str, Any] | None = None
         if not is_scanned(segment):
-            lists = Lists.build(segment)
 
             def write_lists(partial: Path) -> None:
                 nonlocal said
-                said = lists.write(partial)
+                said = Lists.make(segment, partial)
 
             replace_atomically(self._folder.lists(self._number, serial), write_lists)
             step("lists: renamed")

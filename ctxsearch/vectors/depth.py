@@ -124,7 +124,7 @@ def measure(segment: Segment, lists: Lists, in_list: IntArray, seed: int = 1) ->
     tables = []
     for share in SHARES:
         kept = random.random(len(segment)) < share
-        found = lists.search_many(queries, ROWS[-1], lists.count, Selection.of(kept, segment.counts))
+        found = lists.search_many(queries, ROWS[-1], lists.count, Selection(np.repeat(kept, segment.counts)))
         came = np.take_along_axis(places, np.where(found < 0, 0, in_list[found]), axis=1)
         came[found < 0] = lists.count
         tables.append(_recalls(segment, kept, ranked, found, came, _tried(lists.count)))

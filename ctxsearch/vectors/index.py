@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxsearch.records import EXACT, FloatArray, IntArray
+from ctxsearch.vectors.codes import ESTIMATES_OFF, ESTIMATES_SELDOM_OFF, Codes, Found
 from ctxsearch.vectors.depth import RECALL_AT, Level
-from ctxsearch.vectors.lists import Found, Lists
+from ctxsearch.vectors.lists import Lists
 from ctxsearch.vectors.parts import Part, is_scanned
 from ctxsearch.vectors.scanning import decoded, products_of
 from ctxsearch.vectors.scores import NOTHING, ContextScore, Scored
@@ -27,12 +28,18 @@ CODES_A_ROW = 40
 SCANNED_A_ROW = 10
 """Rows that are scanned in that time."""
 
-ESTIMATES_OFF = 1.3
-"""What codes estimate of a product of unit vectors is off by less than this over the square root of their dimensions,
-but once in a thousand times (three standard deviations; measured over the questions of benchmarks/scale.py)."""
-
 ROWS_A_HIT = 4
 """Rows to score for each context that is wanted above `RECALL_AT`."""
+
+FIRST_ROWS, ROWS_A_CONTEXT = 20, 8
+"""Rows by their codes that are looked at where all have codes, and more for each context that is wanted: for nine
+questions of ten in SQuAD that is enough, for the others there are twice as many."""
+
+CONTEXTS_A_HIT = 16
+"""Contexts for each that is wanted, from which on codes save time: among fewer, most have to be scored anyway."""
+
+
+_NONE = np.empty(0, np.int64)
 
 
 class VectorIndex:
@@ -173,24 +180,13 @@ class VectorIndex:
         found: dict[int, FloatArray] = {}
         rising = np.unique(np.array(wanted, np.int64))
         for part in self._each():
-            places, gathered = self._gather(part, part.places(rising))
-            products = products_of(gathered.rows, vector)
-            several = [products[a:b] for a, b in pairwise(gathered.starts.tolist())]
+            places = part.places(rising)
+            products, starts = part.products(places, vector), part.starts_of(places)
+            if products is None:
+                places, gathered = self._gather(part, places)
+                products, starts = products_of(gathered.rows, vector), gathered.starts
+            several = [products[a:b] for a, b in pairwise(starts.tolist())]
             found.update(zip(part.segment.context_ids[places].tolist(), several, strict=True))
-        return [found[context_id] for context_id in wanted]
-
-    def score(self, vector: FloatArray, context_ids: Iterable[int], sentence_weight: float) -> list[ContextScore]:
-        """Score contexts: ``sentence_weight`` of the best sentence and the rest of the context's own row.
-
-        Raises:
-            KeyError: a context is not there.
-        """
-        wanted = list(context_ids)
-        rising = np.unique(np.array(wanted, np.int64))
-        scored = NOTHING
-        for part in self._each():
-            scored = scored.joined(self._score(part, part.places(rising), vector, sentence_weight))
-        found = {one.context_id: one for one in scored.listed()}
         return [found[context_id] for context_id in wanted]
 
     def _each(self) -> Iterator[Part]:
@@ -248,19 +244,91 @@ class VectorIndex:
         """
         scored = NOTHING
         for part in self._each():
-            scored = scored.joined(self._search_part(part, vector, k, sentence_weight, allowed, recall))
+            scored = scored.joined(self._search_part(part, vector, k, sentence_weight, allowed, recall, _NONE))
         return scored.best(k).listed()
 
+    def scores(
+        self,
+        vector: FloatArray,
+        k: int,
+        context_ids: Sequence[int],
+        sentence_weight: float,
+        allowed: IntArray | None = None,
+        recall: float = 1.0,
+    ) -> tuple[IntArray, FloatArray]:
+        """Ids and scores of the k best contexts, as `search` finds them, of given ones, and of what else was scored.
+
+        Args:
+            context_ids: contexts to score besides; those that are not there are left out.
+            vector, k, sentence_weight, allowed, recall: as in `search`; k may be 0.
+        """
+        wanted = np.unique(np.array(context_ids, np.int64))
+        scored = NOTHING
+        for part in self._each():
+            also = part.places(wanted)
+            if k:
+                found = self._search_part(part, vector, k, sentence_weight, allowed, recall, also)
+            else:
+                found = self._score(part, also, vector, sentence_weight)
+            scored = scored.joined(found)
+        return scored.context_ids, scored.scores
+
     def _search_part(
-        self, part: Part, vector: FloatArray, k: int, weight: float, allowed: IntArray | None, recall: float
+        self,
+        part: Part,
+        vector: FloatArray,
+        k: int,
+        weight: float,
+        allowed: IntArray | None,
+        recall: float,
+        also: IntArray,
     ) -> Scored:
+        """The k best contexts at the least, and those at the places ``also``."""
         level = part.lists.levels.level(recall) if part.lists and recall < 1.0 else None
         if level is not None:
             try:
-                return self._search_lists(part, vector, k, weight, part.chosen(allowed), level)
+                found = self._search_lists(part, vector, k, weight, part.chosen(allowed), level)
+                return self._besides(found, part, also, vector, weight)
             except VectorFileError:  # FAISS cannot read them
                 part.lists = None
-        return self._scan(part, vector, k, weight, allowed)
+        if recall < 1.0 and part.is_coded and k * CONTEXTS_A_HIT <= len(part.segment):
+            coded = part.codes()
+            if coded is not None:
+                return self._search_codes(part, coded, vector, k, weight, part.chosen(allowed), also)
+        found = self._scan(part, vector, k, weight, allowed)
+        return self._besides(found, part, also, vector, weight)
+
+    def _besides(self, found: Scored, part: Part, also: IntArray, vector: FloatArray, weight: float) -> Scored:
+        """What was found, and the contexts at other places."""
+        also = also[~np.isin(part.segment.context_ids[also], found.context_ids)]
+        return found.joined(self._score(part, also, vector, weight)) if len(also) else found
+
+    def _search_codes(
+        self,
+        part: Part,
+        coded: Codes,
+        vector: FloatArray,
+        k: int,
+        weight: float,
+        chosen: NDArray[np.bool_] | None,
+        also: IntArray,
+    ) -> Scored:
+        """Score the contexts that can, by the codes of all rows, be among the k best, and those at other places."""
+        selection = None if chosen is None else part.selection(chosen)
+        query = np.ascontiguousarray(vector, np.float32)
+        rows, most = FIRST_ROWS + ROWS_A_CONTEXT * k, len(part.segment.rows)
+        while True:
+            found = coded.search(query, min(rows, most), chosen=selection)
+            there = np.zeros(len(part.segment), np.bool_)
+            there[part.owners[found.positions[found.positions >= 0]]] = True
+            there[also] = True
+            scored = self._score(part, np.flatnonzero(there), vector, weight)
+            # A blend is at most the larger of its parts, so no other context is better than its best row can be. The
+            # estimate of a row that is not there is lower than any.
+            others = found.estimates[-1] + ESTIMATES_SELDOM_OFF / np.sqrt(self.dim)
+            if rows >= most or (len(scored.scores) >= k and others < np.partition(scored.scores, -k)[-k]):
+                return scored
+            rows *= 2
 
     def _search_lists(
         self,
@@ -326,6 +394,9 @@ class VectorIndex:
         known = part.known_scores(vector, weight)
         if known is not None:
             return known.at(places)
+        products = part.products(places, vector)
+        if products is not None:
+            return Scored.of(part.segment.context_ids[places], part.starts_of(places), products, weight)
         places, gathered = self._gather(part, places)
         products = products_of(gathered.rows, vector)
         return Scored.of(part.segment.context_ids[places], gathered.starts, products, weight)

@@ -8,16 +8,18 @@ brings an OpenMP of its own, which nobody else uses.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 _POLICY = "OMP_WAIT_POLICY"
 
 if _POLICY in os.environ:
-    import faiss
+    import faiss as _faiss
 else:
     os.environ[_POLICY] = "PASSIVE"
     try:
-        import faiss
+        import faiss as _faiss
     finally:
         del os.environ[_POLICY]
 
-__all__ = ["faiss"]
+faiss: Any = _faiss
+"""Without FAISS's own types, which lack half of what is used here."""

@@ -1,21 +1,21 @@
 """Lists: approximate search over the rows of a large segment, by FAISS, from a memory-mapped file.
 
-Rows are grouped around centroids; a search looks at the lists whose centroids are nearest to the question. Each row has
-a code of two bits a dimension and some factors (RaBitQ: Gao and Long 2024, arXiv:2405.12497; of several bits: Gao and
-others 2024, arXiv:2409.09913), from which its product with the question is estimated: by the first bits, and by all
-where those are promising. What is found is scored from the rows themselves, so codes decide what is looked at and
-nothing else.
+Rows are grouped around centroids; a search looks at the codes (codes.py) in the lists whose centroids are nearest to
+the question. What is found is scored from the rows themselves, so codes decide what is looked at and nothing else.
 
-The file is FAISS's own: header, centroids and sizes of lists, then the lists. FAISS trusts it, so everything before the
-lists is under a SHA-256, and the size must fit. Damage in the lists costs recall:
-places that are out of range are dropped by whoever asked. `lists_are_whole` reads all of it.
+The file has FAISS's own format, some bytes in: header, centroids and sizes of lists, then the lists. FAISS looks at
+codes in blocks, and wants them to begin at multiples of 64 bytes, so lists are filled up to whole blocks, and the bytes
+before are as many as it takes. It reads no such file by itself: what is in the file is the plain index of the same
+quantiser, and the blocks are its codes. FAISS trusts what it reads, so everything before the lists is under a SHA-256,
+and the size must fit. Damage in the lists costs recall: places that are out of range are dropped by whoever asked.
+`lists_are_whole` reads all of it.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import os
+import mmap
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,23 +24,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ctxsearch.records import FloatArray, IntArray
+from ctxsearch.vectors import codes
 from ctxsearch.vectors.centroids import Centroids
+from ctxsearch.vectors.codes import Codes, Found
 from ctxsearch.vectors.depth import Levels, measure
-from ctxsearch.vectors.scanning import Block, Selection, decoded, threads
+from ctxsearch.vectors.scanning import Block, Selection, decoded
 from ctxsearch.vectors.segments import STORED, Rows, Segment, VectorFileError
 
-VERSION = 3
+VERSION = 4
 """Of how lists are made and measured; those of another are made anew at the next write, and not used before. Up to 1,
-recall was measured too high in large segments; up to 2, there were half as many lists, and fewer rows were scored."""
-
-CODES = "RaBitQ2"
-"""In FAISS's words. With one bit a dimension, a search has to read four times as many rows for the same recall."""
+recall was measured too high in large segments; up to 2, there were half as many lists; up to 3, codes were RaBitQ's."""
 
 TRAINED_ROWS = 16
 """Rows for each centroid that centroids are found from."""
 
 TRAINED_TOGETHER = 8
 """Of those, rows that stand in succession."""
+
+QUANTISED_ROWS = 16_384
+"""Rows that the spread of dimensions is taken from."""
 
 BLOCK_ROWS = 4096
 """Rows that are decoded at a time."""
@@ -49,93 +51,56 @@ LISTS_OF_ROOT = 4
 """Lists for each of the square root of the rows. With half as many, half again as many codes have to be looked at for
 the same recall (benchmarks/SCALE.md)."""
 
-SHARED_CODES = 60_000
-"""Codes from which on several threads look through the lists of one question."""
-
-MOST_THREADS = 4
-
-QUERY_BITS = 4
-"""To which a question's values are rounded when it is compared with codes."""
+ALIGNED = 64
+"""Bytes to a multiple of which FAISS's header ends in the file, so that blocks of codes begin at one."""
 
 
-class Found(NamedTuple):
-    """Rows that were found by their codes."""
+class _Mapped(NamedTuple):
+    """The lists of a file, and the map that they are in."""
 
-    positions: IntArray
-    """-1 where there are fewer rows; whatever codes that are damaged say."""
-    estimates: FloatArray
-    """Of their products with the question."""
+    codes: Codes
+    quantiser: Any
+    """FAISS's index of the centroids."""
+    content: Any
 
 
 class Lists:
     """The lists of one segment."""
 
-    def __init__(self, rows: int, count: int, levels: Levels, load: Callable[[], Any]) -> None:
-        """Lists that are made or loaded; FAISS is imported when they are first searched."""
+    def __init__(self, rows: int, dim: int, count: int, levels: Levels, load: Callable[[], _Mapped]) -> None:
+        """Lists that are loaded, and FAISS with them, when they are first searched."""
         self.rows = rows
         self.count = count
         self.levels = levels
+        self._dim = dim
         self._load = load
 
     @functools.cached_property
-    def _index(self) -> Any:
-        index = self._load()
-        index.parallel_mode = 1  # threads share the lists of a question
-        if (index.ntotal, index.nlist) != (self.rows, self.count):
-            raise VectorFileError("the lists are those of other rows")
-        return index
+    def _mapped(self) -> _Mapped:
+        return self._load()
 
     @property
     def kind(self) -> str:
         """What it is, in FAISS's words."""
-        return f"IVF{self.count},{CODES}"
+        return f"IVF{self.count},{codes.kind(self._dim)}"
 
     @classmethod
-    def build(cls, segment: Segment) -> Lists:
-        """Make the lists of a segment and measure them; what is in memory is a sample of the rows, and the codes."""
-        from ctxsearch.vectors.library import faiss
+    def make(cls, segment: Segment, path: Path) -> dict[str, Any]:
+        """Make the lists of a segment, write them to a file and measure them there.
 
-        count, dim = segment.rows.shape
-        lists = 1 << round(np.log2(LISTS_OF_ROOT * np.sqrt(count)))
-        index: Any = faiss.index_factory(dim, f"IVF{lists},{CODES}", faiss.METRIC_INNER_PRODUCT)
-        centroids = Centroids.find(_sample(segment, TRAINED_ROWS * lists), lists)
-        index.quantizer.add(centroids.rows)
-        index.is_trained = True
-        in_list = np.concatenate([centroids.nearest(rows) for rows in _blocks(segment)])
-        for number, size in enumerate(np.bincount(in_list, minlength=lists).tolist()):
-            index.invlists.resize(number, size)  # room for all: lists that grow would take up to twice as much
-            index.invlists.resize(number, 0)
-        done = 0
-        for rows in _blocks(segment):
-            nearest = in_list[done : (done := done + len(rows))]
-            index.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(nearest))
-        made = cls(count, lists, Levels([]), lambda: index)
-        made.levels = measure(segment, made, in_list)
-        return made
+        What is in memory is a sample of the rows, and the codes until they are written.
 
-    def write(self, path: Path) -> dict[str, Any]:
-        """Write a file; returns what `read` wants to know of it, JSON-ready.
+        Returns:
+            What `read` wants to know of it, JSON-ready.
 
         Raises:
             OSError: it cannot be written.
         """
-        from ctxsearch.vectors.library import faiss
-
-        try:
-            faiss.write_index(self._index, str(path))
-        except RuntimeError as error:
-            raise OSError(f"cannot write {path}") from error
-        size = path.stat().st_size
-        head = size - self.rows * (self._index.code_size + 8)
-        return {
-            "version": VERSION,
-            "lists": self.count,
-            "bytes": size,
-            "head": head,
-            "sha256": _digest(path, head),
-            "crc": _checksum(path),
-            "levels": self.levels.to_json(),
-        }
+        index, in_list = _built(segment)
+        said = _write(index, path)
+        del index
+        made = cls.read(path, said, segment)
+        return {**said, "levels": measure(segment, made, in_list).to_json()}
 
     @classmethod
     def read(cls, path: Path, said: dict[str, Any], segment: Segment) -> Lists:
@@ -143,7 +108,7 @@ class Lists:
 
         Args:
             path: the file.
-            said: what `write` returned.
+            said: what `make` returned.
             segment: whose rows they are.
 
         Raises:
@@ -156,16 +121,12 @@ class Lists:
                 raise VectorFileError(f"{path} is damaged")
         except OSError as error:
             raise VectorFileError(f"{path} cannot be read") from error
+        rows, dim = segment.rows.shape
 
-        def load() -> Any:
-            from ctxsearch.vectors.library import faiss
+        def load() -> _Mapped:
+            return _map(path, said, rows)
 
-            try:
-                return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-            except RuntimeError as error:
-                raise VectorFileError(f"{path} cannot be read") from error
-
-        return cls(len(segment.rows), said["lists"], Levels.from_json(said["levels"]), load)
+        return cls(rows, dim, said["lists"], Levels.from_json(said["levels"]), load)
 
     def search(self, vector: FloatArray, rows: int, probes: int, chosen: Selection | None) -> Found:
         """The rows that are nearest by their codes, the nearest first.
@@ -176,18 +137,9 @@ class Lists:
             probes: lists to look at.
             chosen: which rows may be found; None for all.
         """
-        from ctxsearch.vectors.library import faiss
-
         query = np.ascontiguousarray(vector, np.float32)
         near, products = self._nearest(query, min(probes, self.count))
-        rows = min(rows, self.rows)
-        estimates, positions = np.empty(rows, np.float32), np.empty(rows, np.int64)
-        given = [faiss.swig_ptr(array) for array in (near, products, estimates, positions)]
-        parameters = _parameters(len(near), chosen)
-        codes = len(near) * self.rows / self.count
-        with threads(min(MOST_THREADS, os.cpu_count() or 1) if codes > SHARED_CODES else 1):
-            self._index.search_preassigned_c(1, faiss.swig_ptr(query), rows, *given, False, parameters.faiss)
-        return Found(positions, estimates)
+        return self._mapped.codes.search(query, min(rows, self.rows), near, products, chosen)
 
     def _nearest(self, query: FloatArray, probes: int) -> tuple[IntArray, FloatArray]:
         """The nearest lists, the nearest first, and the products with their centroids.
@@ -201,36 +153,120 @@ class Lists:
 
     @functools.cached_property
     def _centroids(self) -> Block:
-        return Block(self._index.quantizer.reconstruct_n(0, self.count).astype(STORED))
+        return Block(self._mapped.quantiser.reconstruct_n(0, self.count).astype(STORED))
 
     def search_many(self, queries: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
         """As `search`, for several vectors; -1 where there are fewer rows."""
-        parameters = _parameters(min(probes, self.count), chosen)
-        positions: IntArray = self._index.search(queries, min(rows, self.rows), params=parameters.faiss)[1]
-        return positions
+        return self._mapped.codes.search_many(queries, min(rows, self.rows), min(probes, self.count), chosen)
 
     def order(self, queries: FloatArray) -> IntArray:
         """All lists for each query, the nearest first."""
-        found: IntArray = self._index.quantizer.search(queries, self.count)[1]
+        found: IntArray = self._mapped.quantiser.search(queries, self.count)[1]
         return found
 
 
-class _Parameters(NamedTuple):
-    """How FAISS searches, and what it only points to meanwhile."""
-
-    faiss: Any
-    selector: Any
-    chosen: Selection | None
-
-
-def _parameters(probes: int, chosen: Selection | None) -> _Parameters:
+def _built(segment: Segment) -> tuple[Any, IntArray]:
+    """FAISS's index of the lists, as it is written; and the list that each row stands in."""
     from ctxsearch.vectors.library import faiss
 
-    parameters = faiss.IVFRaBitQSearchParameters()
-    parameters.nprobe, parameters.qb = probes, QUERY_BITS
-    selector = chosen.selector() if chosen else None
-    parameters.sel = selector
-    return _Parameters(parameters, selector, chosen)
+    count, dim = segment.rows.shape
+    lists = 1 << round(np.log2(LISTS_OF_ROOT * np.sqrt(count)))
+    sample = _sample(segment, TRAINED_ROWS * lists)
+    centroids = Centroids.find(sample, lists)
+    some = decoded(sample[:QUANTISED_ROWS])
+    del sample
+    near = centroids.rows[centroids.nearest(some)]
+    share = np.float32(np.einsum("ij,ij->i", some, near).mean())
+    # Unit rows are nearest to their centroid shortened by the mean product with it: codes are of what is left.
+    quantiser = faiss.IndexFlat(dim, faiss.METRIC_INNER_PRODUCT)
+    quantiser.add(share * centroids.rows)
+    encoder = codes.quantiser(some - share * near)
+    index = faiss.IndexIVFPQ(quantiser, dim, lists, encoder.M, codes.BITS, faiss.METRIC_INNER_PRODUCT)
+    index.pq, index.is_trained = encoder, True
+    in_list = np.concatenate([centroids.nearest(rows) for rows in _blocks(segment)])
+    sizes = np.bincount(in_list, minlength=lists).tolist()
+    for number, size in enumerate(sizes):
+        index.invlists.resize(number, size)  # room for all: lists that grow would take up to twice as much
+        index.invlists.resize(number, 0)
+    done = 0
+    for rows in _blocks(segment):
+        own = in_list[done : (done := done + len(rows))]
+        index.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(own))
+    for number, size in enumerate(sizes):
+        if size:
+            _fill_up(index, number, size, encoder)
+    index.pq = codes.unbiased(encoder)
+    return index, in_list
+
+
+def _fill_up(index: Any, number: int, size: int, encoder: Any) -> None:
+    """Make blocks of the codes of a list; what fills them up has an id of -1."""
+    from ctxsearch.vectors.library import faiss
+
+    lists = index.invlists
+    packed = codes.blocks(encoder, faiss.rev_swig_ptr(lists.get_codes(number), size * lists.code_size))
+    ids = np.full(len(packed) // lists.code_size, -1, np.int64)
+    ids[:size] = faiss.rev_swig_ptr(lists.get_ids(number), size)
+    lists.resize(number, len(ids))
+    lists.update_entries(number, 0, len(ids), faiss.swig_ptr(ids), faiss.swig_ptr(packed))
+
+
+def _write(index: Any, path: Path) -> dict[str, Any]:
+    """Write a file; returns what `Lists.read` wants to know, but for the levels.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    from ctxsearch.vectors.library import faiss
+
+    lists = index.invlists
+    entries = sum(lists.list_size(number) for number in range(index.nlist))
+    size = 0
+
+    def count(some: bytes) -> None:
+        nonlocal size
+        size += len(some)
+
+    faiss.write_index(index, faiss.PyCallbackIOWriter(count))
+    head = size - entries * (lists.code_size + 8)
+    before = -head % ALIGNED
+    with path.open("wb") as file:
+        file.write(bytes(before))
+        try:
+            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+        except RuntimeError as error:
+            raise OSError(f"cannot write {path}") from error
+    return {
+        "version": VERSION,
+        "lists": index.nlist,
+        "bytes": before + size,
+        "before": before,
+        "head": before + head,
+        "sha256": _digest(path, before + head),
+        "crc": _checksum(path),
+        "levels": [],
+    }
+
+
+def _map(path: Path, said: dict[str, Any], rows: int) -> _Mapped:
+    """Lists as they are in a file.
+
+    Raises:
+        VectorFileError: FAISS cannot read them.
+    """
+    from ctxsearch.vectors.library import faiss
+
+    try:
+        with path.open("rb") as file:
+            content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+        behind = content[said["before"] :]
+        plain = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(behind), len(behind)))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise VectorFileError(f"{path} cannot be read") from error
+    if (plain.ntotal, plain.nlist) != (rows, said["lists"]):
+        raise VectorFileError(f"{path} has the lists of other rows")
+    lists = plain.invlists
+    return _Mapped(Codes(plain.quantizer, plain.pq, rows, lists), plain.quantizer, (plain, content))
 
 
 def _blocks(segment: Segment) -> Iterator[FloatArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxsearch.records import FloatArray, IntArray
+from ctxsearch.vectors.codes import Codes
 from ctxsearch.vectors.lists import Lists
-from ctxsearch.vectors.scanning import Block, Selection
+from ctxsearch.vectors.scanning import Block, Selection, decoded
 from ctxsearch.vectors.scores import Scored
 from ctxsearch.vectors.segments import Segment
 
@@ -19,6 +21,9 @@ SCANNED_BYTES = 32 << 20
 
 BLOCK_ROWS = 1 << 14
 """Rows of a file that are scanned at a time, about."""
+
+CODED_ROWS = 2048
+"""Rows of a segment in memory from which on they have codes: fewer are multiplied as fast."""
 
 
 def is_scanned(segment: Segment) -> bool:
@@ -45,6 +50,8 @@ class Part:
         self.checked = segment.in_memory
         """Whether all of the rows are known to be what was written."""
         self._block: Block | None = None
+        self._codes: Codes | None = None
+        self._searches = 0
         self._last: _Last | None = None
         self._allowed: tuple[IntArray, NDArray[np.bool_]] | None = None
         self._selection: tuple[NDArray[np.bool_], Selection] | None = None
@@ -78,7 +85,7 @@ class Part:
     def selection(self, chosen: NDArray[np.bool_]) -> Selection:
         """The rows of the contexts that may be found. The last answer is kept."""
         if self._selection is None or self._selection[0] is not chosen:
-            self._selection = chosen, Selection.of(chosen, self.segment.counts)
+            self._selection = chosen, Selection(np.repeat(chosen, self.segment.counts))
         return self._selection[1]
 
     def ready(self) -> None:
@@ -86,6 +93,39 @@ class Part:
         if self._block is None and is_scanned(self.segment):
             self._block = Block(self.segment.block(0, len(self.segment.rows)))
             self.segment.keep(self._block.rows)
+
+    def codes(self) -> Codes | None:
+        """Codes of all rows, for a segment that is scanned in memory, from the second search on.
+
+        To make them takes as long as some hundred searches by them save, and who asks one question waits for nothing.
+        """
+        self._searches += 1
+        if self._codes is None and self._searches > 1 and self.is_coded:
+            self.ready()
+            self._codes = Codes.flat(decoded(self.segment.rows))
+        return self._codes
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether codes are made for more than one search."""
+        return is_scanned(self.segment) and len(self.segment.rows) >= CODED_ROWS
+
+    @functools.cached_property
+    def owners(self) -> NDArray[np.int32]:
+        """The place of the context that each row belongs to."""
+        return np.repeat(np.arange(len(self.segment), dtype=np.int32), self.segment.counts)
+
+    def starts_of(self, places: IntArray) -> IntArray:
+        """Where each of some contexts begins among their rows, and one more for the end."""
+        return np.concatenate([[0], np.cumsum(self.segment.starts[places + 1] - self.segment.starts[places])])
+
+    def products(self, places: IntArray, vector: FloatArray) -> FloatArray | None:
+        """Products of the rows of contexts, one context after another, places rising; None where rows are in a file."""
+        if self._block is None:
+            return None
+        chosen = np.zeros(len(self.segment), np.bool_)
+        chosen[places] = True
+        return self._block.products(vector, Selection(chosen[self.owners]))
 
     def scores(self, vector: FloatArray, sentence_weight: float) -> Iterator[tuple[int, Scored]]:
         """All contexts, those that are removed too, with their scores: the place of the first, and a block of them.

@@ -13,22 +13,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxsearch.records import FloatArray, IntArray
+from ctxsearch.records import FloatArray
 from ctxsearch.vectors.segments import STORED, Rows
 
 
 class Selection:
     """The rows of chosen contexts, a bit each. FAISS only points to the bits: this has to live as long as a search."""
 
-    def __init__(self, bits: NDArray[np.uint8], rows: int) -> None:
-        self._bits = bits
-        self.rows = rows
+    def __init__(self, mask: NDArray[np.bool_]) -> None:
+        """
+        Args:
+            mask: whether each row is chosen.
+        """
+        self._bits = np.packbits(mask, bitorder="little")
+        self._all = len(mask)
+        self.rows = int(np.count_nonzero(mask))
         """How many are chosen."""
 
-    @classmethod
-    def of(cls, chosen: NDArray[np.bool_], counts: IntArray) -> Selection:
-        """The rows of contexts, by whether they are chosen and how many rows they have."""
-        return cls(np.packbits(np.repeat(chosen, counts), bitorder="little"), int(counts[chosen].sum()))
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Whether each row is chosen."""
+        mask: NDArray[np.bool_] = np.unpackbits(self._bits, count=self._all, bitorder="little").view(np.bool_)
+        return mask
 
     def selector(self) -> Any:
         """As FAISS takes it."""
@@ -71,23 +77,31 @@ class Block:
         codes: NDArray[np.uint8] = faiss.rev_swig_ptr(self._list.get_codes(0), count * dim * 2)
         return codes.view(STORED).reshape(count, dim)
 
-    def products(self, vector: FloatArray) -> FloatArray:
-        """Inner products of all rows with a vector.
+    def products(self, vector: FloatArray, chosen: Selection | None = None) -> FloatArray:
+        """Inner products of rows with a vector.
 
         Each is the same whatever rows are beside it, so equal rows have equal products.
 
         Args:
             vector: float32 of shape (dim,).
+            chosen: of which rows; None for all.
 
         Returns:
-            float32 of shape (rows,); -inf where a product is no number.
+            float32 of shape (rows,), in the order of the rows; -inf where a product is no number.
         """
+        from ctxsearch.vectors.library import faiss
+
         query = np.ascontiguousarray(vector[np.newaxis, :], np.float32)
+        selector = chosen.selector() if chosen else None
+        parameters = faiss.IVFSearchParameters(sel=selector, nprobe=1) if chosen else None
         with threads():
-            _, products, positions = self._index.range_search(query, -np.inf)
+            _, products, positions = self._index.range_search(query, -np.inf, params=parameters)
+        wanted = chosen.rows if chosen else self._shape[0]
+        if len(products) == wanted:  # they come in the order of the rows
+            return products  # type: ignore[no-any-return]
         found = np.full(self._shape[0], -np.inf, np.float32)
         found[positions] = products
-        return found
+        return found[chosen.mask] if chosen else found
 
 
 @contextmanager

@@ -163,7 +163,12 @@ def test_scores_are_of_the_rows_that_were_put(store: Store, encoder: HashEncoder
         whole = encoder.vector("The number 5. It follows 4.")
         assert best.dense == pytest.approx(0.75 + 0.25 * float(whole @ asked), abs=1e-3)
         assert (best.sentence, len(rest)) == (1, 8)
-        assert snapshot.score_dense(asked, [best.context_id], 0.75) == [best]
+        last = rest[-1]
+        for k in (0, 1):
+            ids, scores = snapshot.dense_scores(asked, k, [last.context_id], 0.75)
+            found = dict(zip(ids.tolist(), scores.tolist(), strict=True))
+            assert found[last.context_id] == last.dense
+            assert k == 0 or found[best.context_id] == best.dense
         even = snapshot.search_dense(asked, 9, 0.75, {"even": True})
         assert {snapshot.contexts([c.context_id])[c.context_id].source for c in even} == {"s0", "s2", "s4", "s6", "s8"}
 

@@ -1,0 +1,194 @@
+"""Codes of rows: four bits for two dimensions, which FAISS compares with a question 32 rows at a time.
+
+A product quantiser (Jégou, Douze and Schmid 2011) of 16 values a pair of dimensions, so that a question's products with
+all of them fit into registers: that is ten times as fast as reading the rows (fast scan: André, Kermarrec and
+Le Scouarnec 2015, "Cache locality is not enough"). Values are not learnt: they are the levels that lose least of a
+normal distribution (Max 1960), scaled to each dimension, which is as good for embeddings and takes no time.
+
+A code tells a row's product with a question within some hundredths. So codes decide which rows are looked at; what is
+found is scored from the rows themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxsearch.records import FloatArray, IntArray
+from ctxsearch.vectors.scanning import Selection, threads
+
+BITS = 4
+"""Of each part of a code: more do not fit into a register."""
+
+TOGETHER = 32
+"""Codes that are looked at at once, and stand together."""
+
+ESTIMATES_OFF = 1.5
+"""What codes tell of a product of unit vectors is off by less than this over the square root of their dimensions, but
+once in a thousand times (more than three standard deviations: 0.018 at 512 dimensions, by benchmarks/scale.py)."""
+
+ESTIMATES_SELDOM_OFF = 0.75
+"""The same, but for one time in fifty (two standard deviations)."""
+
+_LEVELS = {
+    1: (0.1284, 0.3881, 0.6568, 0.9424, 1.2562, 1.6181, 2.0690, 2.7326),
+    2: (0.4528, 1.5104),
+}
+"""Positive levels for a dimension, by how many dimensions share a part (Max 1960, table I: 16 and 4 levels)."""
+
+_LOST = {1: 0.009497, 2: 0.1175}
+"""The share of the variance that they lose."""
+
+_ONE_BY_ONE = 11
+"""FAISS's number for looking through lists in the order given: 2.6 ms where its own choice takes 3.5."""
+
+
+class Found(NamedTuple):
+    """Rows that were found by their codes."""
+
+    positions: IntArray
+    """-1 where there are fewer rows; whatever codes that are damaged say."""
+    estimates: FloatArray
+    """Of their products with the question."""
+
+
+def kind(dim: int) -> str:
+    """What codes of so many dimensions are, in FAISS's words."""
+    return f"PQ{_parts(dim)}x{BITS}fs"
+
+
+def quantiser(sample: FloatArray) -> Any:
+    """FAISS's product quantiser for rows like these, float32 of shape (rows, dim)."""
+    from ctxsearch.vectors.library import faiss
+
+    dim = sample.shape[1]
+    parts = _parts(dim)
+    positive = np.array(_LEVELS[dim // parts], np.float32)
+    levels = np.concatenate([-positive[::-1], positive])
+    grid = np.stack(np.meshgrid(*[levels] * (dim // parts), indexing="ij"), axis=-1).reshape(1, 1 << BITS, dim // parts)
+    spread, middle = (values.reshape(parts, 1, dim // parts) for values in (sample.std(axis=0), sample.mean(axis=0)))
+    found = faiss.ProductQuantizer(dim, parts, BITS)
+    faiss.copy_array_to_vector(np.ascontiguousarray(grid * spread + middle, np.float32).ravel(), found.centroids)
+    return found
+
+
+def unbiased(encoder: Any) -> Any:
+    """The quantiser to search with, for codes that another has made.
+
+    The levels that lose least stand nearer together than the values they are for, so products would come out too small
+    by the share that is lost.
+    """
+    from ctxsearch.vectors.library import faiss
+
+    found = faiss.ProductQuantizer(encoder.d, encoder.M, BITS)
+    values = faiss.vector_to_array(encoder.centroids).reshape(encoder.M, 1 << BITS, -1)
+    middle = values.mean(axis=1, keepdims=True)
+    scaled = middle + (values - middle) / np.float32(1.0 - _LOST[encoder.dsub])
+    faiss.copy_array_to_vector(scaled.ravel(), found.centroids)
+    return found
+
+
+def blocks(encoder: Any, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Codes one after another, as bytes, in the order in which they are looked at together; filled up with zeros."""
+    from ctxsearch.vectors.library import faiss
+
+    plain = faiss.IndexPQ(encoder.d, encoder.M, BITS, faiss.METRIC_INNER_PRODUCT)
+    plain.pq, plain.is_trained = encoder, True
+    plain.add_sa_codes(codes.reshape(-1, encoder.code_size))
+    packed = faiss.IndexPQFastScan(plain, TOGETHER)
+    size = -(-plain.ntotal // TOGETHER) * TOGETHER * encoder.code_size
+    found: NDArray[np.uint8] = faiss.rev_swig_ptr(packed.codes.get(), size).copy()
+    return found
+
+
+class Codes:
+    """Codes in lists, as FAISS searches them. Not to be searched by two threads at once."""
+
+    def __init__(self, centroids: Any, quantiser: Any, rows: int = 0, lists: Any = None) -> None:
+        """
+        Args:
+            centroids: FAISS's index of what the codes of each list are relative to.
+            quantiser: the product quantiser.
+            rows: how many codes there are.
+            lists: FAISS's inverted lists of them, in blocks of `TOGETHER`; None to begin with empty ones.
+        """
+        from ctxsearch.vectors.library import faiss
+
+        metric = faiss.METRIC_INNER_PRODUCT
+        self._index = faiss.IndexIVFPQFastScan(
+            centroids, centroids.d, centroids.ntotal, quantiser.M, BITS, metric, TOGETHER, lists is None
+        )
+        self._index.by_residual, self._index.is_trained = True, True
+        self._index.pq = quantiser
+        if lists is not None:
+            self._index.replace_invlists(lists)
+        self._index.ntotal = rows
+        self._held = centroids, lists  # FAISS only points to them
+
+    @classmethod
+    def flat(cls, rows: FloatArray) -> Codes:
+        """Codes of rows in one list, in memory."""
+        from ctxsearch.vectors.library import faiss
+
+        count, dim = rows.shape
+        nothing = faiss.IndexFlat(dim, faiss.METRIC_INNER_PRODUCT)
+        nothing.add(np.zeros((1, dim), np.float32))
+        encoder = quantiser(rows)
+        made = cls(nothing, encoder)
+        with threads():
+            made._index.add_with_ids(rows, np.arange(count, dtype=np.int64))
+        made._index.pq = unbiased(encoder)
+        return made
+
+    def search(
+        self,
+        query: FloatArray,
+        rows: int,
+        near: IntArray | None = None,
+        products: FloatArray | None = None,
+        chosen: Selection | None = None,
+    ) -> Found:
+        """The rows whose codes promise the largest products, the most promising first.
+
+        Args:
+            query: contiguous float32 of shape (dim,).
+            rows: how many, at the most.
+            near: the lists to look at; None for the only one.
+            products: of the query with the centroids of these lists.
+            chosen: which rows may be found; None for all.
+        """
+        from ctxsearch.vectors.library import faiss
+
+        if near is None or products is None:
+            near, products = np.zeros(1, np.int64), np.zeros(1, np.float32)
+        estimates, positions = np.empty(rows, np.float32), np.empty(rows, np.int64)
+        given = [faiss.swig_ptr(array) for array in (near, products, estimates, positions)]
+        with threads(), self._parameters(len(near), chosen) as parameters:
+            self._index.implem = _ONE_BY_ONE
+            self._index.search_preassigned_c(1, faiss.swig_ptr(query), rows, *given, False, parameters)
+        return Found(positions, estimates)
+
+    def search_many(self, queries: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
+        """As `search`, for several vectors at once; -1 where there are fewer rows."""
+        with self._parameters(probes, chosen) as parameters:
+            self._index.implem = 0
+            positions: IntArray = self._index.search(queries, rows, params=parameters)[1]
+        return positions
+
+    @contextmanager
+    def _parameters(self, probes: int, chosen: Selection | None) -> Iterator[Any]:
+        """How FAISS searches. It only points to the selector, which lives as long as the block."""
+        from ctxsearch.vectors.library import faiss
+
+        # Without a selection, it is all rows: what fills up a block is none.
+        selector = chosen.selector() if chosen else faiss.IDSelectorRange(0, self._index.ntotal)
+        yield faiss.IVFSearchParameters(nprobe=probes, sel=selector)
+        del selector
+
+
+def _parts(dim: int) -> int:
+    return dim // 2 if dim % 2 == 0 else dim
