@@ -75,12 +75,58 @@ def sentence_words(sentences: Iterable[str]) -> SentenceWords:
     return SentenceWords(np.array(found, np.uint32), np.array(starts, np.uint32))
 
 
-def sentence_coverage(question: str, candidates: Sequence[SentenceWords]) -> Covered:
-    """What of the question stands in each sentence of each candidate.
+class Held(NamedTuple):
+    """What of a question stands in the sentences of some candidates, those of a candidate one after another."""
 
-    Args:
-        question: plain text.
-        candidates: their words.
+    counts: IntArray
+    """Sentences of each candidate."""
+    words: NDArray[np.bool_]
+    """Whether a sentence has a word, shape (sentences, words)."""
+    pairs: NDArray[np.bool_]
+    """Whether neighbours in the question are near each other in a sentence, shape (sentences, pairs)."""
+
+    def joined(self, other: Held) -> Held:
+        """These candidates and others."""
+        return Held(*(np.concatenate(parts) for parts in zip(self, other, strict=True)))
+
+    def at(self, places: Sequence[int]) -> Held:
+        """Some of the candidates, by place."""
+        counts = self.counts[places]
+        ends = np.cumsum(counts)
+        firsts = (np.cumsum(self.counts) - self.counts)[places]
+        rows = np.repeat(firsts - ends + counts, counts) + np.arange(counts.sum())
+        return Held(counts, self.words[rows], self.pairs[rows])
+
+
+class Sought:
+    """The words of a question, to be looked for in sentences."""
+
+    def __init__(self, question: str) -> None:
+        asked = numbers(question)
+        different = list(dict.fromkeys(asked))[:WORDS_ASKED]
+        column = {word: place for place, word in enumerate(different)}
+        neighbours = [(column[a], column[b]) for a, b in dict.fromkeys(pairwise(asked)) if a in column and b in column]
+        self._words = np.array(different, np.uint32)[:, np.newaxis]
+        self._one, self._other = np.array(neighbours, np.int64).reshape(-1, 2).T
+
+    def find(self, candidates: Sequence[SentenceWords]) -> Held:
+        """What of them stands in each sentence of each candidate."""
+        counts = np.array([len(own.starts) for own in candidates], np.int64)
+        if not counts.sum():
+            return Held(counts, *(np.zeros((0, len(of)), np.bool_) for of in (self._words, self._one)))
+        lengths = np.array([len(own.words) for own in candidates], np.int64)
+        starts = np.concatenate([own.starts for own in candidates]) + np.repeat(np.cumsum(lengths) - lengths, counts)
+        at = self._words == np.concatenate([own.words for own in candidates])
+        around = np.zeros_like(at)
+        for distance in range(1, NEAR + 1):
+            around[:, distance:] |= at[:, :-distance]
+            around[:, :-distance] |= at[:, distance:]
+        paired = around[self._one] & at[self._other]
+        return Held(counts, _by_sentence(at, starts), _by_sentence(paired, starts))
+
+
+def covered(held: Held) -> Covered:
+    """How much of a question stands in each sentence of its candidates.
 
     Returns:
         A word weighs ln(1 + (n - d + 0.5) / (d + 0.5)), the inverse document frequency of BM25 (Robertson and Zaragoza
@@ -88,57 +134,31 @@ def sentence_coverage(question: str, candidates: Sequence[SentenceWords]) -> Cov
         neighbours, where d hold both within `NEAR` words in a sentence. A word that none holds takes no part in the
         shares; ``known`` tells of it.
     """
-    asked = numbers(question)
-    different = list(dict.fromkeys(asked))[:WORDS_ASKED]
-    column = {word: place for place, word in enumerate(different)}
-    neighbours = [(a, b) for a, b in dict.fromkeys(pairwise(asked)) if a in column and b in column]
-    sentences = np.array([len(own.starts) for own in candidates], np.int64)
-    if not sentences.sum():
+    candidates = len(held.counts)
+    firsts = (np.cumsum(held.counts) - held.counts)[held.counts > 0]
+    if not len(firsts):
         return Covered(np.zeros(0), np.zeros(0), 0.0)
-    lengths = np.array([len(own.words) for own in candidates], np.int64)
-    starts = np.concatenate([own.starts for own in candidates]) + np.repeat(np.cumsum(lengths) - lengths, sentences)
-    owners = np.repeat(np.arange(len(candidates)), sentences)
-
-    at = np.array(different, np.uint32)[:, np.newaxis] == np.concatenate([own.words for own in candidates])
-    single = _Held.of(at, starts, owners, len(candidates))
-    around = np.zeros_like(at)
-    for distance in range(1, NEAR + 1):
-        around[:, distance:] |= at[:, :-distance]
-        around[:, :-distance] |= at[:, distance:]
-    one, other = np.array([[column[a], column[b]] for a, b in neighbours], np.int64).reshape(-1, 2).T
-    paired = _Held.of(around[one] & at[other], starts, owners, len(candidates))
-
-    weights = np.where(single.frequencies, single.weights, 0.0)
-    whole, unknown = weights.sum(), (single.weights - weights).sum()
-    shares = (single.sentences * weights).sum(axis=1) / whole if whole else np.zeros(len(starts))
-    pairs = (paired.sentences * paired.weights).sum(axis=1)
-    return Covered(shares, pairs, float(whole / (whole + unknown)) if whole else 0.0)
+    (frequencies, single), (_, paired) = (_weights(of, firsts, candidates) for of in (held.words, held.pairs))
+    weights = np.where(frequencies, single, 0.0)
+    whole, unknown = weights.sum(), (single - weights).sum()
+    shares = (held.words * weights).sum(axis=1) / whole if whole else np.zeros(len(held.words))
+    return Covered(shares, (held.pairs * paired).sum(axis=1), float(whole / (whole + unknown)) if whole else 0.0)
 
 
-class _Held(NamedTuple):
-    """Which sentences hold which of several things."""
+def _weights(held: NDArray[np.bool_], firsts: IntArray, candidates: int) -> tuple[IntArray, NDArray[np.float64]]:
+    """How many candidates hold each thing, and what it counts; ``firsts`` is where those with sentences begin."""
+    frequencies = np.add.reduce(np.logical_or.reduceat(held, firsts, axis=0), axis=0)
+    return frequencies, np.log1p((candidates - frequencies + 0.5) / (frequencies + 0.5))
 
-    sentences: NDArray[np.bool_]
-    """Shape (sentences, things)."""
-    frequencies: IntArray
-    """How many candidates hold each."""
-    weights: NDArray[np.float64]
-    """What each counts."""
 
-    @classmethod
-    def of(cls, at: NDArray[np.bool_], starts: IntArray, owners: IntArray, candidates: int) -> _Held:
-        """
-        Args:
-            at: whether a thing is at a position, shape (things, positions).
-            starts: position of each sentence's first word.
-            owners: the candidate whose sentence it is.
-            candidates: how many there are.
-        """
-        thing, position = np.divmod(np.flatnonzero(at), at.shape[1])  # nonzero() takes five times as long
-        sentence = np.searchsorted(starts, position, side="right") - 1
-        in_sentence = np.zeros((len(starts), len(at)), np.bool_)
-        in_sentence[sentence, thing] = True
-        in_candidate = np.zeros((candidates, len(at)), np.bool_)
-        in_candidate[owners[sentence], thing] = True
-        frequencies = in_candidate.sum(axis=0)
-        return cls(in_sentence, frequencies, np.log1p((candidates - frequencies + 0.5) / (frequencies + 0.5)))
+def _by_sentence(at: NDArray[np.bool_], starts: IntArray) -> NDArray[np.bool_]:
+    """Which sentences hold which of several things, shape (sentences, things).
+
+    Args:
+        at: whether a thing is at a position, shape (things, positions).
+        starts: position of each sentence's first word.
+    """
+    thing, position = np.divmod(np.flatnonzero(at), at.shape[1])  # nonzero() takes five times as long
+    found = np.zeros((len(starts), len(at)), np.bool_)
+    found[np.searchsorted(starts, position, side="right") - 1, thing] = True
+    return found

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ctxsearch import fusion
-from ctxsearch.evidence import sentence_coverage
+from ctxsearch.evidence import Sought, covered
 from ctxsearch.records import SENTENCE_WEIGHT, Candidate, Evidence, FloatArray, IntArray, Question, Ranked
 from ctxsearch.store import Snapshot
 
@@ -40,6 +40,10 @@ def rank_hybrid(
         beside = _beside().submit(search_dense, ())
     try:
         lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, max(DEPTH, k), where)}
+        # While the question is being embedded, its words are looked for in the candidates that there are.
+        sought, looked_in = Sought(question), {context_id: place for place, context_id in enumerate(lexical)}
+        words = snapshot.sentence_words(lexical)
+        held = sought.find([words[context_id] for context_id in looked_in])
     finally:
         if beside:
             beside.exception()  # waits: it reads the snapshot
@@ -54,12 +58,14 @@ def rank_hybrid(
     best = fusion.blend(ids, scores, points, looked_at)
     first = ids[best].tolist()
     cosines, points = scores[best], points[best]
-    words = snapshot.sentence_words(first)
-    candidates = [words[context_id] for context_id in first]
-    covered = sentence_coverage(question, candidates)
-    counts = np.array([len(own.starts) for own in candidates], np.int64)
+    missing = [context_id for context_id in first if context_id not in looked_in]
+    looked_in |= {context_id: place for place, context_id in enumerate(missing, start=len(looked_in))}
+    words = snapshot.sentence_words(missing)
+    held = held.joined(sought.find([words[context_id] for context_id in missing]))
+    held = held.at([looked_in[context_id] for context_id in first])
+    coverage, counts = covered(held), held.counts
     products = snapshot.products(asked.states, first)
-    joint = fusion.joint(products, counts, covered.shares, covered.pairs, points, SENTENCE_WEIGHT)
+    joint = fusion.joint(products, counts, coverage.shares, coverage.pairs, points, SENTENCE_WEIGHT)
     ends = np.cumsum(counts)
     ranked = []
     for place in np.lexsort((ids[best], -joint.scores))[:k].tolist():
@@ -69,8 +75,8 @@ def rank_hybrid(
             float(joint.scores[place]),
             dense=dense,
             lexical=float(points[place]),
-            coverage=float(covered.shares[ends[place] - counts[place] + sentence]) if sentence >= 0 else 0.0,
-            known=covered.known,
+            coverage=float(coverage.shares[ends[place] - counts[place] + sentence]) if sentence >= 0 else 0.0,
+            known=coverage.known,
         )
         found = Candidate(context_id, dense, lexical.get(context_id), sentence if sentence >= 0 else None)
         ranked.append(Ranked(found, evidence))

@@ -130,7 +130,7 @@ class Index:
             ModelError: it is not here, or cannot be used.
             PassportMismatchError: the one of that name here is another.
         """
-        return self._find_model(self._store.passport, self._store.model_path)
+        return self._find_model(*self._store.space())
 
     def __enter__(self) -> Index:
         return self
@@ -353,7 +353,7 @@ class Index:
         if held != contexts:
             problems.append(f"the catalog has {contexts} contexts, the vector index {held}")
         try:
-            self._find_model(self._store.passport, self._store.model_path)
+            self._find_model(*self._store.space())
         except (ModelError, PassportMismatchError) as error:
             problems.append(str(error))
         return IndexStatus(
@@ -524,13 +524,13 @@ class Index:
     def _model_or_why_not(self) -> ModelFolder | CtxsearchError:
         """The model of the newest generation's space; the error is for those who need one, which words do not."""
         try:
-            return self._find_model(self._store.passport, self._store.model_path)
+            return self._find_model(*self._store.space())
         except (ModelError, PassportMismatchError) as error:
             return error
 
     def _get_encoder(self) -> Encoder:
         """The encoder of the newest generation's space."""
-        return self._encoder_of(self._find_model(self._store.passport, self._store.model_path))
+        return self._encoder_of(self._find_model(*self._store.space()))
 
     def _embedder(self, space: _OneSpace, model: ModelFolder | CtxsearchError, beside: bool) -> Embed:
         """What begins to embed questions for one call. It asks nothing of the store, which the call reads meanwhile.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -183,16 +184,9 @@ class Rows(Vectors):
         """
         wanted = list(ids)
         found: dict[int, StoredContext] = {}
-        checksums = ", c.checksum, d.checksum" if self.format > 1 else ", NULL, NULL"
-        document = [name if name != "headings" or self.format > 1 else "NULL" for name in DOCUMENT]
-        columns = [*("c." + name for name in CONTEXT), *(n if n == "NULL" else "d." + n for n in document)]
         for some in chunks(wanted):
             spans = self._spans(some)
-            for *row, expected, expected_document in self._db.execute(
-                f"SELECT {', '.join(columns)}{checksums} "
-                f"FROM contexts c JOIN documents d ON d.id = c.document_id WHERE c.id IN ({','.join('?' * len(some))})",
-                some,
-            ):
+            for *row, expected, expected_document in self._db.execute(_shown(self.format, len(some)), some):
                 context, document = row[: len(CONTEXT)], row[len(CONTEXT) :]
                 sentences = tuple(spans.get(row[0], ()))
                 if self.format > 1 and expected != checksum(*context, sentences):
@@ -242,6 +236,18 @@ class Rows(Vectors):
             ):
                 spans.setdefault(row[0], []).append(Sentence(row[1], row[2]))
         return spans
+
+
+@functools.lru_cache(maxsize=64)
+def _shown(version: int, count: int) -> str:
+    """The query for so many contexts with their documents, in a catalog of a version of the format."""
+    checksums = "c.checksum, d.checksum" if version > 1 else "NULL, NULL"
+    document = ("NULL" if name == "headings" and version == 1 else f"d.{name}" for name in DOCUMENT)
+    columns = ", ".join([*(f"c.{name}" for name in CONTEXT), *document])
+    return (
+        f"SELECT {columns}, {checksums} FROM contexts c JOIN documents d ON d.id = c.document_id "
+        f"WHERE c.id IN ({','.join('?' * count)})"
+    )
 
 
 def _known(row: Sequence[Any]) -> KnownDocument:

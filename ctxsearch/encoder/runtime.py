@@ -25,6 +25,8 @@ from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Questio
 
 NO_SENTENCES = np.empty(0, np.int64)
 
+_TINY = float(np.finfo(np.float32).tiny)
+
 
 @dataclass
 class _Asked:
@@ -183,12 +185,10 @@ class Encoder:
     def _pool_questions(self, asked: _Asked, places: Sequence[int], states: FloatArray, members: Sequence[int]) -> None:
         for row, member in enumerate(members):
             place = places[member]
-            own = self._pool(states[row], len(asked.ids[place]), NO_SENTENCES)
-            joined, alone = own, own
+            joined = alone = self._pool(states[row], len(asked.ids[place]), NO_SENTENCES)[0]
             if self._lexical:
-                joined = self._lexical.join(own, asked.lexical[place])
-                alone = self._lexical.without(own)
-            asked.made[place] = Question(asked.questions[place], joined[0], alone[0], asked.cut[place])
+                joined, alone = self._lexical.joined(alone, asked.lexical[place])
+            asked.made[place] = Question(asked.questions[place], joined, alone, asked.cut[place])
 
     def _tokens_of(self, contexts: Sequence[Context]) -> list[tuple[IntArray, IntArray]]:
         """The token ids of each context as the model reads it, and the index of each sentence's first token.
@@ -253,5 +253,5 @@ def _are_parted(prefix: str, text: str, starts: Sequence[int]) -> bool:
 def unit_rows(rows: FloatArray) -> FloatArray:
     """Rows scaled to length 1; a row of zeros stays as it is."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    scaled: FloatArray = rows / np.maximum(norms, np.finfo(np.float32).tiny)
+    scaled: FloatArray = rows / np.maximum(norms, _TINY)
     return scaled

@@ -107,6 +107,12 @@ class LocalStore:
             self._move_over()
             return self._model_path
 
+    def space(self) -> tuple[Passport, str]:
+        """The embedding space of the newest generation, and where its model was."""
+        with self._turn:
+            self._move_over()
+            return self._passport, self._model_path
+
     @property
     def number(self) -> int:
         """Number of the catalog of the newest generation."""
