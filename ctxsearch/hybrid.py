@@ -17,29 +17,27 @@ from ctxsearch.store import Snapshot
 RERANKED = 50
 """The best of these, by dense and lexical score, are looked at sentence by sentence."""
 
-DEPTH = 100
-"""Candidates that the search for words brings, at the least."""
+DENSE_DEPTH, LEXICAL_DEPTH = 30, 100
+"""Candidates that the search by meaning and that for words bring, at the least. Those for words have their cosines
+computed as well, so 30 by meaning are enough: on SQuAD train 50 found no answer more."""
 
 
 def rank_hybrid(
     snapshot: Snapshot, question: str, embedded: Callable[[], Question], k: int, where: Mapping[str, Any] | None
 ) -> list[Ranked]:
-    """The k best candidates, best first; arguments as `query.rank` has them.
-
-    The search by meaning brings no more than are looked at: one that comes after those, and holds no word, cannot be
-    better by both; one that holds some has its cosine computed anyway.
-    """
-    looked_at = max(RERANKED, k)
+    """The k best candidates, best first; arguments as `query.rank` has them."""
 
     def search_dense(also: Sequence[int]) -> tuple[IntArray, FloatArray]:
         snapshot.ready_vectors()
-        return snapshot.dense_scores(embedded().embedding, looked_at, also, SENTENCE_WEIGHT, where)
+        return snapshot.dense_scores(embedded().embedding, max(DENSE_DEPTH, k), also, SENTENCE_WEIGHT, where)
 
     beside = None
     if where is None and snapshot.searches_long():
         beside = _beside().submit(search_dense, ())
     try:
-        lexical = {c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, max(DEPTH, k), where)}
+        lexical = {
+            c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, max(LEXICAL_DEPTH, k), where)
+        }
         # While the question is being embedded, its words are looked for in the candidates that there are.
         sought, looked_in = Sought(question), {context_id: place for place, context_id in enumerate(lexical)}
         words = snapshot.sentence_words(lexical)
@@ -55,7 +53,7 @@ def rank_hybrid(
         ids, scores = np.concatenate([ids, scored[0]]), np.concatenate([scores, scored[1]])
 
     points = np.array([lexical.get(context_id, 0.0) for context_id in ids.tolist()])
-    best = fusion.blend(ids, scores, points, looked_at)
+    best = fusion.blend(ids, scores, points, max(RERANKED, k))
     first = ids[best].tolist()
     cosines, points = scores[best], points[best]
     missing = [context_id for context_id in first if context_id not in looked_in]
