@@ -58,7 +58,8 @@ class Joint(NamedTuple):
 
 
 def joint(
-    cosines: Sequence[FloatArray],
+    cosines: FloatArray,
+    rows: IntArray,
     sentences: IntArray,
     shares: NDArray[np.float64],
     pairs: NDArray[np.float64],
@@ -69,7 +70,8 @@ def joint(
 
     Args:
         cosines: for each context its own, then those of its sentences; its own alone where a model has no others.
-        sentences: how many each context has.
+        rows: how many cosines each context has.
+        sentences: how many sentences each context has.
         shares: for each sentence, those of a context one after another, the share of the question in it, 0 to 1.
         pairs: for each sentence the idf of the question's neighbours that are near each other in it.
         lexical: BM25 of each context.
@@ -82,18 +84,17 @@ def joint(
     Raises:
         ValueError: a context has another number of cosines.
     """
-    counts = np.array([len(own) for own in cosines], np.int64)
-    together = np.concatenate([np.empty(0), *cosines])
-    firsts = np.cumsum(counts) - counts
-    own = together[firsts]
-    split = counts > 1
-    if np.any(counts[split] != sentences[split] + 1):
+    exact = cosines.astype(np.float64)
+    firsts = np.cumsum(rows) - rows
+    own = exact[firsts]
+    split = rows > 1
+    if np.any(rows[split] != sentences[split] + 1):
         raise ValueError("cosines are not those of the sentences")
     each = np.repeat(own, sentences)
-    each[np.repeat(split, sentences)] = np.delete(together, firsts)
+    each[np.repeat(split, sentences)] = np.delete(exact, firsts)
     each = sentence_weight * each + COVERAGE_WEIGHT * shares + PAIR_WEIGHT * pairs
     whole = (1.0 - sentence_weight) * own + LEXICAL_WEIGHT * lexical
-    scores, chosen = whole + sentence_weight * own, np.full(len(counts), -1)
+    scores, chosen = whole + sentence_weight * own, np.full(len(rows), -1)
     some = sentences > 0
     if some.any():
         starts = (np.cumsum(sentences) - sentences)[some]

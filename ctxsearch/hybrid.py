@@ -62,8 +62,8 @@ def rank_hybrid(
     held = held.joined(sought.find([words[context_id] for context_id in missing]))
     held = held.at([looked_in[context_id] for context_id in first])
     coverage, counts = covered(held), held.counts
-    products = snapshot.products(asked.states, first)
-    joint = fusion.joint(products, counts, coverage.shares, coverage.pairs, points, SENTENCE_WEIGHT)
+    products, rows = snapshot.products(asked.states, first)
+    joint = fusion.joint(products, rows, counts, coverage.shares, coverage.pairs, points, SENTENCE_WEIGHT)
     ends = np.cumsum(counts)
     ranked = []
     for place in np.lexsort((ids[best], -joint.scores))[:k].tolist():

@@ -44,10 +44,8 @@ def joint(
     cosines: Sequence[float], shares: Sequence[float], pairs: Sequence[float], lexical: float
 ) -> tuple[float, int]:
     """One context, scored."""
-    one = np.array(cosines, np.float32)
-    found = fusion.joint(
-        [one], np.array([len(shares)]), np.array(shares), np.array(pairs), np.array([lexical]), SENTENCE_WEIGHT
-    )
+    one, rows, sentences = np.array(cosines, np.float32), np.array([len(cosines)]), np.array([len(shares)])
+    found = fusion.joint(one, rows, sentences, np.array(shares), np.array(pairs), np.array([lexical]), SENTENCE_WEIGHT)
     return float(found.scores[0]), int(found.sentences[0])
 
 
@@ -87,7 +85,11 @@ def test_joint_of_several_is_that_of_each(seed: int, contexts: int, alone: bool)
     cosines = [draw.integers(0, 4, 1 + (0 if alone else n)).astype(np.float32) / 4 for n in counts]
     shares, pairs = draw.integers(0, 3, (2, counts.sum())) / 2
     lexical = draw.random(contexts)
-    found = fusion.joint(cosines, counts, shares, pairs, lexical, SENTENCE_WEIGHT)
+    rows, together = (
+        np.array([len(own) for own in cosines], np.int64),
+        np.concatenate([np.empty(0, np.float32), *cosines]),
+    )
+    found = fusion.joint(together, rows, counts, shares, pairs, lexical, SENTENCE_WEIGHT)
     for i, (first, count) in enumerate(zip(np.cumsum(counts) - counts, counts, strict=True)):
         own = slice(first, first + count)
         assert (found.scores[i], found.sentences[i]) == joint(cosines[i], shares[own], pairs[own], lexical[i])

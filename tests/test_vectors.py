@@ -175,10 +175,11 @@ def test_score_of_one_context() -> None:
     assert [found.tolist() for found in index.scores(vector, 0, [4, 3, 5], 0.75)] == [[3, 4], [0.875, 0.5]]
     assert [found.tolist() for found in index.scores(vector, 0, [], 0.75)] == [[], []]
     assert [found.tolist() for found in index.scores(vector, 1, [4], 0.75)] == [[3, 4], [0.875, 0.5]]
-    products = index.products(vector, [4, 3])
-    assert [found.tolist() for found in products] == [[0.5], [0.5, 0.25, 1.0]]
-    with pytest.raises(KeyError):
-        index.products(vector, [5])
+    assert [found.tolist() for found in index.products(vector, [4, 3])] == [[0.5, 0.5, 0.25, 1.0], [1, 3]]
+    assert [found.tolist() for found in index.products(vector, [])] == [[], []]
+    for missing in ([5], [3, 2], [3, 5]):
+        with pytest.raises(KeyError):
+            index.products(vector, missing)
 
 
 def test_rows_of_a_context() -> None:

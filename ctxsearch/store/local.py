@@ -303,7 +303,7 @@ class LocalSnapshot:
     def searches_long(self) -> bool:
         return bool(self.vectors().lists())
 
-    def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> list[FloatArray]:
+    def products(self, embedding: FloatArray, context_ids: Sequence[int]) -> tuple[FloatArray, IntArray]:
         return self.vectors().products(embedding, context_ids)
 
     def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:

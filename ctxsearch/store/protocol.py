@@ -68,8 +68,8 @@ class Snapshot(Protocol):
         """Whether a dense search takes milliseconds, so that something else is worth doing meanwhile."""
         ...
 
-    def products(self, embedding: FloatArray, context_ids: Iterable[int]) -> list[FloatArray]:
-        """Cosines to the rows of given contexts, (1 + sentences,) each: the context's own, then its sentences'."""
+    def products(self, embedding: FloatArray, context_ids: Sequence[int]) -> tuple[FloatArray, IntArray]:
+        """Cosines to the rows of contexts, each one's own and then its sentences'; and how many rows each has."""
         ...
 
     def ready_vectors(self) -> None:

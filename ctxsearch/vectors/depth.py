@@ -48,8 +48,8 @@ MISSED = (0.6, 0.5, 0.5)
 PROBES_STEP = 2**0.25
 """Numbers of lists that are tried grow by this factor."""
 
-CODES_A_FOUND_ROW = 800
-"""Codes that are looked at in the time that one row more takes: to be found by all of its bits, and read."""
+CODES_A_FOUND_ROW = 400
+"""Codes that are looked at in the time that one row more takes, whose context is scored."""
 
 RANKED = 2000
 """Contexts that are ranked exactly for a sample: nearly always, ten of them are in each share."""
@@ -131,8 +131,8 @@ def measure(segment: Segment, lists: Lists, in_list: IntArray, seed: int = 1) ->
     levels = []
     for wanted in LEVELS:
         depths = [
-            _cheapest(table, 1 - missed * (1 - wanted), lists.count, share * len(segment.rows) / lists.count)
-            for table, share, missed in zip(tables, SHARES, MISSED, strict=True)
+            _cheapest(table, 1 - missed * (1 - wanted), lists.count, len(segment.rows) / lists.count)
+            for table, missed in zip(tables, MISSED, strict=True)
         ]
         levels.append(Level(wanted, round(depths[0][0], 4), tuple(depth for _, depth in depths)))
     return Levels(levels)
@@ -191,7 +191,7 @@ def _cheapest(recalls: FloatArray, wanted: float, count: int, codes: float) -> t
         recalls: for each number of lists tried and each of `ROWS`.
         wanted: the recall.
         count: how many lists there are.
-        codes: looked at in a list.
+        codes: looked at in a list, whether they may be found or not.
     """
     tried = _tried(count)
     cost = tried[:, np.newaxis] * codes + np.array(ROWS)[np.newaxis, :] * CODES_A_FOUND_ROW

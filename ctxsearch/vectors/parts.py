@@ -115,10 +115,6 @@ class Part:
         """The place of the context that each row belongs to."""
         return np.repeat(np.arange(len(self.segment), dtype=np.int32), self.segment.counts)
 
-    def starts_of(self, places: IntArray) -> IntArray:
-        """Where each of some contexts begins among their rows, and one more for the end."""
-        return np.concatenate([[0], np.cumsum(self.segment.starts[places + 1] - self.segment.starts[places])])
-
     def products(self, places: IntArray, vector: FloatArray) -> FloatArray | None:
         """Products of the rows of contexts, one context after another, places rising; None where rows are in a file."""
         if self._block is None:

@@ -158,6 +158,14 @@ class Segment:
         """Rows of each context."""
         return np.diff(self.starts)
 
+    def counts_of(self, places: IntArray) -> IntArray:
+        """Rows of some contexts."""
+        return self.starts[places + 1] - self.starts[places]
+
+    def starts_among(self, places: IntArray) -> IntArray:
+        """Where each of some contexts begins among their rows, and one more for the end."""
+        return np.concatenate([[0], np.cumsum(self.counts_of(places))])
+
     @property
     def bytes(self) -> int:
         """Bytes of the rows."""
