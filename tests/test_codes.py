@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ctxsearch.records import FloatArray
-from ctxsearch.vectors import Segment, VectorIndex, codes, parts
+from ctxsearch.vectors import Segment, VectorIndex, codes, parts, write_segment
 from ctxsearch.vectors.codes import Codes
-from ctxsearch.vectors.scanning import Selection
+from ctxsearch.vectors.scanning import Groups, Selection
 
 WEIGHT = 0.8
 
@@ -102,13 +104,28 @@ def test_more_are_looked_at_where_the_first_do_not_settle_it() -> None:
     assert index._parts[0]._codes is not None
 
 
-def test_rows_of_a_block_are_multiplied_by_choice() -> None:
-    rows = embedded(6, 300, 32).astype(np.float16)
-    part = parts.Part(Segment.of(32, np.arange(100), np.full(100, 3), [rows]))
-    question = embedded(7, 1, 32)[0]
-    places = np.array([0, 5, 99])
-    assert part.products(places, question) is None
-    part.ready()
-    products = part.products(places, question)
-    wanted = rows.reshape(100, 3, 32)[places].reshape(9, 32).astype(np.float32) @ question
-    np.testing.assert_allclose(products, wanted, atol=1e-6)
+def test_rows_are_multiplied_in_groups() -> None:
+    counts = np.random.default_rng(6).integers(1, 9, 100)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    rows, question = embedded(6, int(starts[-1]), 32).astype(np.float16), embedded(7, 1, 32)[0]
+    groups = Groups(rows, starts)
+    for places in ([], [5], [7, 0, 99, 50], list(range(100))):
+        wanted = np.concatenate([np.empty((0, 32)), *(rows[starts[i] : starts[i + 1]] for i in places)]) @ question
+        np.testing.assert_allclose(groups.products(question, np.array(places, np.int64)), wanted, atol=1e-3)
+    rows[starts[7]] = np.nan
+    found = Groups(rows, starts).products(question, np.array([50, 7]))
+    assert np.flatnonzero(np.isneginf(found)).tolist() == [counts[50]]
+
+
+def test_rows_in_a_file_are_in_memory_once(tmp_path: Path) -> None:
+    rows, question = embedded(8, 3000, 64).astype(np.float16), embedded(9, 1, 64)[0]
+    write_segment(tmp_path / "rows", 64, [(np.arange(1, 1001), np.full(1000, 3), rows)])
+    index = VectorIndex(64)
+    index.attach(Segment.read(tmp_path / "rows", 64))
+    (part,) = index._parts
+    first = index.search(question, 10, WEIGHT, recall=0.99)
+    assert part.segment._kept
+    assert index.search(question, 10, WEIGHT, recall=0.99) == first == index.search(question, 10, WEIGHT)
+    assert not part.segment._kept
+    assert part._block is None
+    assert index.rows(7).tolist() == rows[18:21].astype(np.float32).tolist()

@@ -301,8 +301,8 @@ def test_batches_of_one_length_have_few_numbers_of_rows(encoder: Encoder, monkey
     shapes = set()
     feed = Compiled._feed
 
-    def noted(self: Compiled, ids: Any) -> Any:
-        fed = feed(self, ids)
+    def noted(self: Compiled, ids: Any, one: Any) -> Any:
+        fed = feed(self, ids, one)
         shapes.add(fed["input_ids"].shape)
         assert (fed["attention_mask"].sum(axis=1) > 0).all()
         return fed

@@ -240,6 +240,14 @@ class Clock:
             return self._before + (time.perf_counter() - self._since if self._running else 0.0)
 
 
+class _Request(NamedTuple):
+    """One of OpenVINO's requests, for one inference at a time."""
+
+    request: Any
+    inputs: dict[str, NDArray[Any]] | None
+    """What it reads, where all batches are of one shape."""
+
+
 class Compiled:
     """A compiled graph, its requests, and how token ids are laid out for it. Threads may share it."""
 
@@ -258,9 +266,9 @@ class Compiled:
         self._clock = clock
         # One more than run at once, so that none of the cores waits while results are pooled.
         requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
-        self._requests: SimpleQueue[Any] = SimpleQueue()
+        self._requests: SimpleQueue[_Request] = SimpleQueue()
         for _ in range(requests):
-            self._requests.put(compiled.create_infer_request())
+            self._requests.put(self._request_of(compiled))
         self._threads = ThreadPoolExecutor(requests, thread_name_prefix="inference")
 
     def run(self, ids: Sequence[IntArray], consume: Consumer) -> None:
@@ -289,60 +297,80 @@ class Compiled:
         batches = list(self._batches([len(row) for row in ids]))
         if len(batches) != 1:
             return partial(self.run, ids, consume)
-        feed = self._feed([ids[i] for i in batches[0]])
-        request = self._requests.get()
+        one = self._requests.get()
         try:
-            request.start_async(feed, share_inputs=True)
+            one.request.start_async(self._feed([ids[i] for i in batches[0]], one), share_inputs=True)
         except RuntimeError as error:
-            self._requests.put(request)
+            self._requests.put(one)
             raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
 
         def finish() -> None:
             try:
                 try:
                     with self._clock.running():
-                        request.wait()
+                        one.request.wait()
                 except RuntimeError as error:
                     raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
-                consume(request.output_tensors[self._output].data, batches[0])
+                consume(one.request.get_output_tensor(self._output).data, batches[0])
             finally:
-                self._requests.put(request)
+                self._requests.put(one)
 
         return finish
 
     def _infer(self, ids: Sequence[IntArray], members: Sequence[int], consume: Consumer) -> None:
-        feed = self._feed([ids[i] for i in members])
-        request = self._requests.get()
+        one = self._requests.get()
         try:
+            feed = self._feed([ids[i] for i in members], one)
             try:
                 with self._clock.running():
-                    request.infer(feed, share_inputs=True)
+                    one.request.infer(feed, share_inputs=True, share_outputs=True)  # copied by nobody but `consume`
             except RuntimeError as error:
                 raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
-            consume(request.output_tensors[self._output].data, members)
+            consume(one.request.get_output_tensor(self._output).data, members)
         finally:
-            self._requests.put(request)
+            self._requests.put(one)
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         if self._window is None:
             return batches_by_length(lengths, TOKENS_PER_BATCH)
         return ([i] for i in range(len(lengths)))
 
-    def _feed(self, ids: Sequence[IntArray]) -> dict[str, NDArray[Any]]:
-        longest = self._window or _steps(max(len(row) for row in ids)) * LENGTH_STEP
-        shape = (len(ids) if self._window else _rows(len(ids), longest), longest)
-        feed: dict[str, NDArray[Any]] = {}
-        for name, dtype in self._dtypes.items():
-            feed[name] = np.full(shape, self._pad_id if name == "input_ids" else 0, dtype)
-            if name == "position_ids":
-                feed[name][:] = np.arange(longest, dtype=dtype)
+    def _request_of(self, compiled: Any) -> _Request:
+        """A request of its own; where all batches are of one shape, with inputs that it keeps."""
+        request = compiled.create_infer_request()
+        if self._window is None:
+            return _Request(request, None)
+        inputs = self._blank((1, self._window))
+        for name, values in inputs.items():
+            request.set_tensor(name, openvino.Tensor(values, shared_memory=True))
+        return _Request(request, inputs)
+
+    def _feed(self, ids: Sequence[IntArray], one: _Request) -> dict[str, NDArray[Any]] | None:
+        """The inputs for texts, padded; None where they were written to those that the request keeps."""
+        feed = one.inputs
+        if feed is None:
+            longest = _steps(max(len(row) for row in ids)) * LENGTH_STEP
+            feed = self._blank((_rows(len(ids), longest), longest))
+        else:
+            feed["input_ids"][:] = self._pad_id
+            if "attention_mask" in feed:
+                feed["attention_mask"][:] = 0
         if "attention_mask" in feed:
             feed["attention_mask"][len(ids) :, 0] = 1  # without a token to look at, a row would be no numbers
         for i, row in enumerate(ids):
             feed["input_ids"][i, : len(row)] = row
             if "attention_mask" in feed:
                 feed["attention_mask"][i, : len(row)] = 1
-        return feed
+        return None if one.inputs else feed
+
+    def _blank(self, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
+        """Inputs without a text."""
+        blank: dict[str, NDArray[Any]] = {}
+        for name, dtype in self._dtypes.items():
+            blank[name] = np.full(shape, self._pad_id if name == "input_ids" else 0, dtype)
+            if name == "position_ids":
+                blank[name][:] = np.arange(shape[1], dtype=dtype)
+        return blank
 
 
 def _question_options(threads: int, cores: int) -> dict[str, Any]:

@@ -11,8 +11,6 @@ found is scored from the rows themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,6 +125,9 @@ class Codes:
         if lists is not None:
             self._index.replace_invlists(lists)
         self._index.ntotal = rows
+        # Of blocks that were filled up, some codes are no row's.
+        self._every = faiss.IDSelectorRange(0, 1 << 62)
+        self._parameters = faiss.IVFSearchParameters()
         self._held = centroids, lists  # FAISS only points to them
 
     @classmethod
@@ -167,27 +168,23 @@ class Codes:
             near, products = np.zeros(1, np.int64), np.zeros(1, np.float32)
         estimates, positions = np.empty(rows, np.float32), np.empty(rows, np.int64)
         given = [faiss.swig_ptr(array) for array in (near, products, estimates, positions)]
-        with threads(), self._parameters(len(near), chosen) as parameters:
+        parameters = self._search_parameters(len(near), chosen)
+        with threads():
             self._index.implem = _ONE_BY_ONE
             self._index.search_preassigned_c(1, faiss.swig_ptr(query), rows, *given, False, parameters)
         return Found(positions, estimates)
 
     def search_many(self, queries: FloatArray, rows: int, probes: int, chosen: Selection | None) -> IntArray:
         """As `search`, for several vectors at once; -1 where there are fewer rows."""
-        with self._parameters(probes, chosen) as parameters:
-            self._index.implem = 0
-            positions: IntArray = self._index.search(queries, rows, params=parameters)[1]
+        self._index.implem = 0
+        positions: IntArray = self._index.search(queries, rows, params=self._search_parameters(probes, chosen))[1]
         return positions
 
-    @contextmanager
-    def _parameters(self, probes: int, chosen: Selection | None) -> Iterator[Any]:
-        """How FAISS searches. It only points to the selector, which lives as long as the block."""
-        from ctxsearch.vectors.library import faiss
-
-        # Without a selection, it is all rows: what fills up a block is none.
-        selector = chosen.selector() if chosen else faiss.IDSelectorRange(0, self._index.ntotal)
-        yield faiss.IVFSearchParameters(nprobe=probes, sel=selector)
-        del selector
+    def _search_parameters(self, probes: int, chosen: Selection | None) -> Any:
+        """How FAISS searches; it only points to the selector, which has to live as long as a search."""
+        parameters = self._parameters
+        parameters.nprobe, parameters.sel = probes, chosen.selector() if chosen else self._every
+        return parameters
 
 
 def _parts(dim: int) -> int:

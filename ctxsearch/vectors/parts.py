@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ctxsearch.records import FloatArray, IntArray
 from ctxsearch.vectors.codes import Codes
 from ctxsearch.vectors.lists import Lists
-from ctxsearch.vectors.scanning import Block, Selection, decoded
+from ctxsearch.vectors.scanning import Block, Groups, Selection, decoded
 from ctxsearch.vectors.scores import Scored
 from ctxsearch.vectors.segments import Segment
 
@@ -51,6 +51,7 @@ class Part:
         """Whether all of the rows are known to be what was written."""
         self._block: Block | None = None
         self._codes: Codes | None = None
+        self._groups: Groups | None = None
         self._searches = 0
         self._last: _Last | None = None
         self._allowed: tuple[IntArray, NDArray[np.bool_]] | None = None
@@ -90,7 +91,7 @@ class Part:
 
     def ready(self) -> None:
         """Make ready what `scores` needs."""
-        if self._block is None and is_scanned(self.segment):
+        if self._block is None and self._groups is None and is_scanned(self.segment):
             self._block = Block(self.segment.block(0, len(self.segment.rows)))
             self.segment.keep(self._block.rows)
 
@@ -103,6 +104,9 @@ class Part:
         if self._codes is None and self._searches > 1 and self.is_coded:
             self.ready()
             self._codes = Codes.flat(decoded(self.segment.rows))
+            self._groups = Groups(self.segment.rows, self.segment.starts)
+            self._block = None
+            self.segment.keep(None)
         return self._codes
 
     @property
@@ -116,12 +120,8 @@ class Part:
         return np.repeat(np.arange(len(self.segment), dtype=np.int32), self.segment.counts)
 
     def products(self, places: IntArray, vector: FloatArray) -> FloatArray | None:
-        """Products of the rows of contexts, one context after another, places rising; None where rows are in a file."""
-        if self._block is None:
-            return None
-        chosen = np.zeros(len(self.segment), np.bool_)
-        chosen[places] = True
-        return self._block.products(vector, Selection(chosen[self.owners]))
+        """Products of the rows of contexts, one after another; None where there are no codes."""
+        return self._groups.products(vector, places) if self._groups else None
 
     def scores(self, vector: FloatArray, sentence_weight: float) -> Iterator[tuple[int, Scored]]:
         """All contexts, those that are removed too, with their scores: the place of the first, and a block of them.
@@ -129,10 +129,12 @@ class Part:
         What is scanned in memory comes in one block.
         """
         self.ready()
-        if self._block is not None:
+        if self._block or self._groups:
             scored = self.known_scores(vector, sentence_weight)
             if scored is None:
-                products = self._block.products(vector)
+                all_places = np.arange(len(self.segment))
+                products = self._block.products(vector) if self._block else self.products(all_places, vector)
+                assert products is not None
                 scored = Scored.of(self.segment.context_ids, self.segment.starts, products, sentence_weight)
                 self._last = _Last(vector, sentence_weight, scored)
             yield 0, scored

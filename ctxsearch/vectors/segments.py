@@ -75,6 +75,7 @@ class Segment:
         self.context_ids = context_ids
         self.starts = starts
         self.rows = rows
+        self._in_file: Rows | None = None
         self._checksums = checksums
         self._trusted = not len(checksums)
         self._file: io.FileIO | None = None
@@ -112,7 +113,7 @@ class Segment:
             except (OSError, ValueError) as error:
                 raise VectorFileError(f"{path} cannot be read") from error
             held = cls._mapped(path, content, dim, header)
-            held._file = file
+            held._file, held._in_file = file, held.rows
             weakref.finalize(held, opened.pop_all().close)
         return held
 
@@ -189,9 +190,15 @@ class Segment:
         last = max(first, min(last, len(self.rows)))
         return self._copied(np.array([first]), np.array([last]))
 
-    def keep(self, rows: Rows) -> None:
-        """Read rows here from now on: all of them, as they are in the file."""
-        self.rows, self._kept = rows, True
+    def keep(self, rows: Rows | None) -> None:
+        """Read rows here from now on: all of them, as they are in the file; for None, where they were before.
+
+        Rows that were kept may go away afterwards.
+        """
+        if rows is not None:
+            self.rows, self._kept = rows, True
+        elif self._kept:
+            self.rows, self._kept = self.rows.copy() if self._in_file is None else self._in_file, False
 
     def gather(self, places: IntArray) -> Gathered:
         """The rows of some contexts, checked."""
