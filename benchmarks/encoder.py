@@ -30,7 +30,7 @@ from openvino import opset13 as ops
 
 from ctxsearch.contexts import split
 from ctxsearch.encoder import Encoder
-from ctxsearch.encoder.graph import TOKENS_PER_BATCH
+from ctxsearch.encoder.inference import TOKENS_PER_BATCH
 from ctxsearch.passport import GRAPH, find_model
 from ctxsearch.records import Context, Document
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from ctxsearch.contexts import split
 from ctxsearch.encoder import Encoder
-from ctxsearch.encoder.graph import Compiled, batches_by_length
+from ctxsearch.encoder.inference import Compiled, batches_by_length
 from ctxsearch.encoder.runtime import unit_rows
 from ctxsearch.encoder.tokens import Tokenizer
 from ctxsearch.errors import ModelError, ModelNotFoundError

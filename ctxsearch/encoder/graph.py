@@ -1,4 +1,4 @@
-"""The graph of a model folder: checked against its card, compiled, and run over rows of token ids. Imports openvino.
+"""The graph of a model folder: checked against its card and compiled; inference.py runs it over rows of token ids.
 
 It is compiled when it is first asked for, for contexts and for questions apart. For contexts several inferences run
 side by side, each on its share of the cores: they never wait for each other inside a layer, and their data stay in the
@@ -16,45 +16,23 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from functools import partial
-from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ctxsearch.encoder.compiled import compile_graph
+from ctxsearch.encoder.inference import Clock, Compiled, first_line
 from ctxsearch.encoder.library import openvino
 from ctxsearch.encoder.tables import look_up_first
 from ctxsearch.errors import ModelError
 from ctxsearch.passport import GRAPH, ModelFolder
-from ctxsearch.records import FloatArray, IntArray
-
-TOKENS_PER_BATCH = 2048
-"""Padded tokens of one inference. Half as many are as fast, and twice as many a tenth slower: the layers between the
-matrix products then read and write more than a core's cache holds."""
 
 SHAPES_REMEMBERED = "64"
 """Batch shapes for which OpenVINO keeps its kernels and buffers. Its own default of 5000 made an ingest of 10,033
 documents take 1.06 GB for no more speed: nearly every batch is of another shape."""
 
-LENGTH_STEP = 16
-"""Batches are padded to a multiple of this. Fewer shapes make fewer kernels: 5 % faster than padding to the longest
-text alone, and a quarter less memory."""
-
-ROWS_STEPS = 4
-"""A batch has one of so many numbers of rows for each length; rows without a text fill it up, less than one in a
-hundred. For each new shape OpenVINO takes 4 MB that it does not give back, whatever `SHAPES_REMEMBERED` says."""
-
 MOST_QUESTION_THREADS = 4
 """Cores of the inference of a question."""
-
-AWAKE_SECONDS = 0.0005
-"""How long whoever waits for a question's inference does not sleep: most are over by then."""
 
 SHORT_QUESTION = 20
 """Tokens of the shape for all but long questions, 92 % in SQuAD; longer ones are padded to their window. Each shape has
@@ -63,9 +41,6 @@ and 32 took a tenth longer."""
 
 RANK = {"embedding": 2, "token_states": 3}
 """Axes of an output: (texts, dim) or (texts, tokens, dim)."""
-
-Consumer = Callable[[FloatArray, Sequence[int]], None]
-"""Takes the output of a batch, and the indices of its texts."""
 
 
 class _For(NamedTuple):
@@ -162,7 +137,7 @@ class Graph:
             compiled = compile_graph(self._core, prepare, identity, options)
         except RuntimeError as error:
             shape = f" with inputs of (1,{padded_to})" if padded_to else ""
-            raise ModelError(f"{self._path} cannot be run{shape}: {_first_line(error)}") from error
+            raise ModelError(f"{self._path} cannot be run{shape}: {first_line(error)}") from error
         inputs, output = self._check_inputs(compiled), self._check_output(compiled)
         return Compiled(compiled, output, inputs, padded_to, self._pad_id, self.clock)
 
@@ -171,7 +146,7 @@ class Graph:
         try:
             model = self._core.read_model(str(self._path))
         except RuntimeError as error:
-            raise ModelError(f"{self._path} cannot be read: {_first_line(error)}") from error
+            raise ModelError(f"{self._path} cannot be read: {first_line(error)}") from error
         for name, port in zip(self._check_inputs(model), model.inputs, strict=True):
             shape = port.get_partial_shape()
             if not self._static and shape.rank.is_static and any(axis.is_static for axis in shape):
@@ -213,178 +188,6 @@ class Graph:
         return index
 
 
-class Clock:
-    """Counts the seconds in which at least one inference was under way."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running = 0
-        self._since = self._before = 0.0
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """An inference, by any thread."""
-        with self._lock:
-            if not self._running:
-                self._since = time.perf_counter()
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running -= 1
-                if not self._running:
-                    self._before += time.perf_counter() - self._since
-
-    @property
-    def seconds(self) -> float:
-        """Seconds until now."""
-        with self._lock:
-            return self._before + (time.perf_counter() - self._since if self._running else 0.0)
-
-
-class _Request(NamedTuple):
-    """One of OpenVINO's requests, for one inference at a time."""
-
-    request: Any
-    inputs: dict[str, NDArray[Any]] | None
-    """What it reads, where all batches are of one shape."""
-
-
-class Compiled:
-    """A compiled graph, its requests, and how token ids are laid out for it. Threads may share it."""
-
-    def __init__(
-        self, compiled: Any, output: int, dtypes: dict[str, Any], window: int | None, pad_id: int, clock: Clock
-    ) -> None:
-        """
-        Args:
-            window: tokens of each row for a graph of static shapes; None for one of dynamic shapes.
-            clock: told of every inference.
-        """
-        self._output = output
-        self._dtypes = dtypes
-        self._window = window
-        self._pad_id = pad_id
-        self._clock = clock
-        # One more than run at once, so that none of the cores waits while results are pooled.
-        requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
-        self._requests: SimpleQueue[_Request] = SimpleQueue()
-        for _ in range(requests):
-            self._requests.put(self._request_of(compiled))
-        self._threads = ThreadPoolExecutor(requests, thread_name_prefix="inference")
-
-    def run(self, ids: Sequence[IntArray], consume: Consumer) -> None:
-        """Run the graph over all texts; ``consume`` may be called from several threads, never twice for a text.
-
-        Calls from several threads share the cores; the batches of the one that came first go first.
-        """
-        batches = list(self._batches([len(row) for row in ids]))
-        if len(batches) == 1:
-            self._infer(ids, batches[0], consume)
-            return
-        futures = [self._threads.submit(self._infer, ids, members, consume) for members in batches]
-        try:
-            for future in futures:
-                future.result()
-        finally:
-            for future in futures:
-                future.cancel()
-            wait(futures)
-
-    def begin(self, ids: Sequence[IntArray], consume: Consumer) -> Callable[[], None]:
-        """Begin to run the graph over texts; what this returns has to be called, once, and does the rest.
-
-        A batch alone is run by a thread of OpenVINO meanwhile; of several, none is begun.
-        """
-        batches = list(self._batches([len(row) for row in ids]))
-        if len(batches) != 1:
-            return partial(self.run, ids, consume)
-        one = self._requests.get()
-        try:
-            one.request.start_async(self._feed([ids[i] for i in batches[0]], one), share_inputs=True)
-        except RuntimeError as error:
-            self._requests.put(one)
-            raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
-
-        def finish() -> None:
-            try:
-                try:
-                    with self._clock.running():
-                        _wait(one.request)
-                except RuntimeError as error:
-                    raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
-                consume(one.request.get_output_tensor(self._output).data, batches[0])
-            finally:
-                self._requests.put(one)
-
-        return finish
-
-    def _infer(self, ids: Sequence[IntArray], members: Sequence[int], consume: Consumer) -> None:
-        one = self._requests.get()
-        try:
-            feed = self._feed([ids[i] for i in members], one)
-            try:
-                with self._clock.running():
-                    one.request.infer(feed, share_inputs=True, share_outputs=True)  # copied by nobody but `consume`
-            except RuntimeError as error:
-                raise ModelError(f"the model cannot be run: {_first_line(error)}") from error
-            consume(one.request.get_output_tensor(self._output).data, members)
-        finally:
-            self._requests.put(one)
-
-    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        if self._window is None:
-            return batches_by_length(lengths, TOKENS_PER_BATCH)
-        return ([i] for i in range(len(lengths)))
-
-    def _request_of(self, compiled: Any) -> _Request:
-        """A request of its own; where all batches are of one shape, with inputs that it keeps."""
-        request = compiled.create_infer_request()
-        if self._window is None:
-            return _Request(request, None)
-        inputs = self._blank((1, self._window))
-        for name, values in inputs.items():
-            request.set_tensor(name, openvino.Tensor(values, shared_memory=True))
-        return _Request(request, inputs)
-
-    def _feed(self, ids: Sequence[IntArray], one: _Request) -> dict[str, NDArray[Any]] | None:
-        """The inputs for texts, padded; None where they were written to those that the request keeps."""
-        feed = one.inputs
-        if feed is None:
-            longest = _steps(max(len(row) for row in ids)) * LENGTH_STEP
-            feed = self._blank((_rows(len(ids), longest), longest))
-        else:
-            feed["input_ids"][:] = self._pad_id
-            if "attention_mask" in feed:
-                feed["attention_mask"][:] = 0
-        if "attention_mask" in feed:
-            feed["attention_mask"][len(ids) :, 0] = 1  # without a token to look at, a row would be no numbers
-        for i, row in enumerate(ids):
-            feed["input_ids"][i, : len(row)] = row
-            if "attention_mask" in feed:
-                feed["attention_mask"][i, : len(row)] = 1
-        return None if one.inputs else feed
-
-    def _blank(self, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
-        """Inputs without a text."""
-        blank: dict[str, NDArray[Any]] = {}
-        for name, dtype in self._dtypes.items():
-            blank[name] = np.full(shape, self._pad_id if name == "input_ids" else 0, dtype)
-            if name == "position_ids":
-                blank[name][:] = np.arange(shape[1], dtype=dtype)
-        return blank
-
-
-def _wait(request: Any) -> None:
-    """Wait for a request: awake at first, since to sleep and be woken takes as long as a tenth of a query."""
-    until = time.perf_counter() + AWAKE_SECONDS
-    while time.perf_counter() < until:
-        if request.wait_for(0):
-            break
-    request.wait()  # raises what went wrong
-
-
 def _question_options(threads: int, cores: int) -> dict[str, Any]:
     """Each inference on so many cores, as many at once as there is room for.
 
@@ -397,32 +200,3 @@ def _question_options(threads: int, cores: int) -> dict[str, Any]:
         "NUM_STREAMS": str(streams),
         "ENABLE_CPU_PINNING": False,
     }
-
-
-def batches_by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices of ``lengths`` in batches of like length, longest first.
-
-    A padded batch has at most ``budget`` tokens, or one member.
-    """
-    order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
-    first = 0
-    while first < len(order):
-        padded = _steps(max(1, lengths[order[first]])) * LENGTH_STEP
-        size = max(1, budget // padded)
-        yield order[first : first + size]
-        first += size
-
-
-def _rows(texts: int, padded: int) -> int:
-    """Rows of the batch that so many texts of a padded length make."""
-    step = max(1, TOKENS_PER_BATCH // (padded * ROWS_STEPS))
-    return -(-texts // step) * step
-
-
-def _steps(tokens: int) -> int:
-    return -(-tokens // LENGTH_STEP)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

@@ -16,7 +16,8 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from ctxsearch.encoder.graph import Compiled, Graph
+from ctxsearch.encoder.graph import Graph
+from ctxsearch.encoder.inference import Compiled
 from ctxsearch.encoder.lexical import LexicalPart
 from ctxsearch.encoder.tokens import SAFE_SPACE, Tokenizer
 from ctxsearch.errors import ModelError

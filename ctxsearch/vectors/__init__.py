@@ -3,6 +3,7 @@
     segments.py    rows of contexts in one file that is never changed, read as they are wanted, under checksums
     scanning.py    products of a question with rows
     scores.py      scores of contexts, from products with their rows
+    codes.py       codes of rows, that tell which rows are worth multiplying
     lists.py       approximate search over the rows of a large segment: lists of codes, in a file beside it
     centroids.py   centroids of lists, and the nearest of them to each row
     depth.py       how deep to search the lists for a wanted recall, measured
