@@ -4,6 +4,8 @@
 
 INDEX is an index of the question set's paragraphs, FOLDER what `benchmarks/peer.py make` made of the same ones. Each
 round asks the same questions of both, ours in each mode; medians over all, and ratios to the peer (dense only).
+At the end, how many of the ten best contexts of an exact search are among those that dense mode finds, over all questions
+of the set.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from machine import describe
@@ -73,12 +76,27 @@ def main() -> None:
         }
         for what, some in taken.items()
     ]
+    found, wanted = recall(given.index, every)
     machine = describe()
     print("; ".join(machine.values()), file=sys.stderr)
     print(f"{'milliseconds a query':32s} {'median':>8s} {'p95':>8s} {'to peer':>8s}", file=sys.stderr)
     for row in rows:
         print(f"{row['what']:32s} {row['median']:8.2f} {row['p95']:8.2f} {row['ratio']:8.3f}", file=sys.stderr)
-    print(json.dumps({"questions": len(asked), "rounds": ROUNDS, "rows": rows, "machine": machine}))
+    print(f"{found:,} of the {wanted:,} best contexts of {len(every):,} questions are found", file=sys.stderr)
+    said = {"questions": len(asked), "rounds": ROUNDS, "rows": rows, "found": found, "wanted": wanted}
+    print(json.dumps({**said, "machine": machine}))
+
+
+def recall(path: Path, questions: Sequence[str]) -> tuple[int, int]:
+    """How many of the ten best contexts of each question dense mode finds, and how many these are."""
+    with ctxsearch.open(path, read_only=True) as index, ctxsearch.open(path, read_only=True, recall=1.0) as exact:
+        found = wanted = 0
+        for question in questions:
+            best, given = (
+                {hit.context_id for hit in one.query(question, k=10, mode="dense")} for one in (exact, index)
+            )
+            found, wanted = found + len(best & given), wanted + len(best)
+    return found, wanted
 
 
 if __name__ == "__main__":
