@@ -4,8 +4,8 @@
 
 INDEX is an index of the question set's paragraphs, FOLDER what `benchmarks/peer.py make` made of the same ones. Each
 round asks the same questions of both, ours in each mode; medians over all, and ratios to the peer (dense only).
-At the end, how many of the ten best contexts of an exact search are among those that dense mode finds, over all questions
-of the set.
+At the end, over all questions of the set, how many of the ten best contexts of an exact search are among those that
+dense mode finds.
 """
 
 from __future__ import annotations
