@@ -41,7 +41,7 @@ TRAINED_ROWS = 16
 TRAINED_TOGETHER = 8
 """Of those, rows that stand in succession."""
 
-QUANTISED_ROWS = 16_384
+QUANTISED_ROWS = 4096
 """Rows that the spread of dimensions is taken from."""
 
 BLOCK_ROWS = 4096
