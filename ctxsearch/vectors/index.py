@@ -42,7 +42,6 @@ RECALL_OF_CODES = 0.9999
 CONTEXTS_A_HIT = 16
 """Contexts for each that is wanted, from which on codes save time: among fewer, most have to be scored anyway."""
 
-
 _NONE = np.empty(0, np.int64)
 
 
@@ -250,12 +249,12 @@ class VectorIndex:
         Args:
             vector: float32 of shape (dim,).
             k: most contexts to return; fewer come back when fewer are there.
-            sentence_weight: 0 to 1, as in `score`.
+            sentence_weight: 0 to 1, what the best sentence counts; the rest is the context's own row.
             allowed: ids, rising, of the contexts that may be returned; None for all. Not to be changed afterwards.
-            recall: the share of the ten best that is found where lists are searched, on average; 1.0 for no lists.
+            recall: the share of the ten best that is found where codes are looked at, on average; 1.0 for no codes.
 
         Returns:
-            Contexts with the scores that `score` gives them; with a recall of 1.0, exactly what scoring all would give.
+            Contexts, scored as `scores` does; with a recall of 1.0, exactly what scoring all would give.
         """
         scored = NOTHING
         for part in self._each():

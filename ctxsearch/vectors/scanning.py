@@ -105,8 +105,7 @@ class Groups:
 
         (count, dim), groups = rows.shape, len(starts) - 1
         metric = faiss.METRIC_INNER_PRODUCT
-        self._centroids = faiss.IndexFlat(dim, metric)  # FAISS only points to it, and wants as many as there are lists
-        self._centroids.add(np.zeros((groups, dim), np.float32))
+        self._centroids = faiss.IndexFlat(dim, metric)  # FAISS only points to it; no list is looked for by it
         self._index = faiss.IndexIVFScalarQuantizer(
             self._centroids, dim, groups, faiss.ScalarQuantizer.QT_fp16, metric, False
         )
