@@ -40,12 +40,16 @@ def at_once(catalog: Searching, words: list[str], limit: int) -> list[tuple[int,
     return catalog.search_text(words, limit)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     asked=st.lists(st.sampled_from([*WORDS, "unicorn", "lakes"]), min_size=1, max_size=6, unique=True),
     limit=st.integers(1, 150),
+    common=st.sampled_from([1, 50, 1000]),
 )
-def test_kept_scores_give_what_one_query_gives(many: ctxsearch.Index, asked: list[str], limit: int) -> None:
+def test_kept_scores_give_what_one_query_gives(
+    many: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch, asked: list[str], limit: int, common: int
+) -> None:
+    monkeypatch.setattr(searching, "COMMON", common)
     catalog = many._store.catalog
     expected = at_once(catalog, asked, limit)
     for _ in range(2):
