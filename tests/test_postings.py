@@ -45,11 +45,13 @@ def at_once(catalog: Searching, words: list[str], limit: int) -> list[tuple[int,
     asked=st.lists(st.sampled_from([*WORDS, "unicorn", "lakes"]), min_size=1, max_size=6, unique=True),
     limit=st.integers(1, 150),
     common=st.sampled_from([1, 50, 1000]),
+    sums=st.sampled_from([0, 8]),
 )
 def test_kept_scores_give_what_one_query_gives(
-    many: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch, asked: list[str], limit: int, common: int
+    many: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch, asked: list[str], limit: int, common: int, sums: int
 ) -> None:
     monkeypatch.setattr(searching, "COMMON", common)
+    monkeypatch.setattr(postings, "SUMS_A_SCORE", sums)
     catalog = many._store.catalog
     expected = at_once(catalog, asked, limit)
     for _ in range(2):

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxsearch.catalog.bm25 import WordScores
+from ctxsearch.records import IntArray
 
 SCORES_KEPT = 2_000_000
 """Scores of contexts for words that are kept, 16 bytes each; those of the word that was asked for last stay longest."""
+
+SUMS_A_SCORE = 8
+"""Ids for each score, up to which sums are kept by id: that takes less than to put the scores in the order of ids."""
 
 
 class Postings:
@@ -36,15 +41,9 @@ class Postings:
             limit: most contexts to return.
         """
         postings = [self._posting(word) for word in words]
-        ids = np.concatenate([one.context_ids for one in postings])
-        if not len(ids):
-            return []
-        order = np.argsort(ids, kind="stable")  # merges what is in order already
-        ids = ids[order]
-        firsts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
-        ids, scores = ids[firsts], np.add.reduceat(np.concatenate([one.scores for one in postings])[order], firsts)
+        ids, scores = _added_up(postings)
         if len(ids) > 2 * limit:
-            above = scores >= np.partition(scores, -limit)[-limit]
+            above = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit])
             ids, scores = ids[above], scores[above]
         best = np.lexsort((ids, -scores))[:limit]
         return list(zip(ids[best].tolist(), scores[best].tolist(), strict=True))
@@ -58,3 +57,19 @@ class Postings:
         while self._kept > SCORES_KEPT and len(self._words) > 1:
             self._kept -= len(self._words.pop(next(iter(self._words))).context_ids)
         return found
+
+
+def _added_up(postings: Sequence[WordScores]) -> tuple[IntArray, NDArray[np.float64]]:
+    """The contexts that hold any of the words, ids rising, and the sums of their scores."""
+    last = max((int(one.context_ids[-1]) for one in postings if len(one.context_ids)), default=-1)
+    if last <= SUMS_A_SCORE * sum(len(one.context_ids) for one in postings):
+        sums = np.zeros(last + 1)
+        for one in postings:
+            sums[one.context_ids] += one.scores
+        ids = np.flatnonzero(sums)  # a word adds something to each context that holds it
+        return ids, sums[ids]
+    ids = np.concatenate([one.context_ids for one in postings])
+    order = np.argsort(ids, kind="stable")  # merges what is in order already
+    ids = ids[order]
+    firsts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+    return ids[firsts], np.add.reduceat(np.concatenate([one.scores for one in postings])[order], firsts)
