@@ -91,7 +91,7 @@ def install() -> None:
 
 def misfits(index: ctxsearch.Index) -> list[str]:
     """Contexts of an index whose vectors are not those of their texts."""
-    encoder = HashEncoder(index._find_model(index._store.passport, index._store.model_path))
+    encoder = HashEncoder(index._find_model(*index._store.space()))
     found = []
     with index._store.snapshot() as snapshot:
         vectors = snapshot.vectors()

@@ -282,6 +282,12 @@ def test_lists_cut_short_are_refused(kept: Made, size: int) -> None:
     assert not lists_are_whole(kept.folder / "lists", kept.said)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_an_error_of_the_system(made: Made) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        Lists.make(made.segment, Path("/dev/full"))
+
+
 def test_without_lists_a_large_segment_is_scanned(made: Made) -> None:
     index = VectorIndex(DIM)
     index.attach(Segment.read(made.folder / "rows", DIM))

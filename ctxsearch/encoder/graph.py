@@ -2,7 +2,8 @@
 
 It is compiled when it is first asked for, for contexts and for questions apart. For contexts several inferences run
 side by side, each on its share of the cores: they never wait for each other inside a layer, and their data stay in the
-caches of one core (benchmarks/ENCODER.md). For questions one inference has several cores, since somebody waits.
+caches of one core (benchmarks/ENCODER.md). For questions one inference has several cores, since somebody waits;
+one is left to whoever has other work meanwhile.
 
 A graph of dynamic shapes takes batches of contexts of like length. For questions fixed shapes save a fifth of the time
 of an inference: it is compiled for short ones and for the window, and takes one at a time, so that a question's

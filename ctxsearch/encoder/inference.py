@@ -28,7 +28,7 @@ text alone, and a quarter less memory."""
 
 ROWS_STEPS = 4
 """A batch has one of so many numbers of rows for each length; rows without a text fill it up, less than one in a
-hundred. For each new shape OpenVINO takes 4 MB that it does not give back, whatever `SHAPES_REMEMBERED` says."""
+hundred. For each new shape OpenVINO takes 4 MB that it does not give back, whatever `graph.SHAPES_REMEMBERED` says."""
 
 AWAKE_SECONDS = 0.0005
 """How long whoever waits for a question's inference does not sleep: most are over by then."""
@@ -234,5 +234,6 @@ def _steps(tokens: int) -> int:
 
 
 def first_line(error: BaseException) -> str:
+    """What OpenVINO says is wrong: the last line of its message, behind the places in its source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

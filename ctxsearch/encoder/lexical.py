@@ -23,7 +23,6 @@ from ctxsearch.records import FloatArray, IntArray
 
 SEED = b"ctxsearch: signs of tokens, 1"
 
-
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -123,7 +122,7 @@ class LexicalPart:
         joined[alone, : states.shape[1]] = states[alone]
         return joined
 
-    def joined(self, states: FloatArray, lexical: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def join_one(self, states: FloatArray, lexical: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What `join` and `without` give for one text.
 
         Args:

@@ -188,7 +188,7 @@ class Encoder:
             place = places[member]
             joined = alone = self._pool(states[row], len(asked.ids[place]), NO_SENTENCES)[0]
             if self._lexical:
-                joined, alone = self._lexical.joined(alone, asked.lexical[place])
+                joined, alone = self._lexical.join_one(alone, asked.lexical[place])
             asked.made[place] = Question(asked.questions[place], joined, alone, asked.cut[place])
 
     def _tokens_of(self, contexts: Sequence[Context]) -> list[tuple[IntArray, IntArray]]:

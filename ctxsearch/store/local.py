@@ -100,13 +100,6 @@ class LocalStore:
             self._move_over()
             return self._passport
 
-    @property
-    def model_path(self) -> str:
-        """Where the model of the newest generation was."""
-        with self._turn:
-            self._move_over()
-            return self._model_path
-
     def space(self) -> tuple[Passport, str]:
         """The embedding space of the newest generation, and where its model was."""
         with self._turn:
