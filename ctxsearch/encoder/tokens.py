@@ -80,6 +80,7 @@ class Tokenizer:
             raise ModelError(f"{path} does not frame a text with two tokens as BERT does: it gives {len(frame)}")
         self._cls, self._sep = frame
         self._lower_cases = False
+        self._vocabulary, self._longest = self._tokenizer.model, 0
         self._words: dict[str, list[int]] | None = {} if self._is_plain_bert() else None
         self.pad_id: int = self._tokenizer.token_to_id(PAD) or 0
         """What fills a row behind ``[SEP]``; it is masked, so any valid id serves where the vocabulary names none."""
@@ -119,7 +120,9 @@ class Tokenizer:
             if ids is None:
                 if not word.isprintable():
                     return None
-                ids = self._tokenizer.encode(word, add_special_tokens=False).ids
+                # A word of the vocabulary is one token: WordPiece takes the longest that fits.
+                known = self._vocabulary.token_to_id(word) if len(word) <= self._longest else None
+                ids = self._tokenizer.encode(word, add_special_tokens=False).ids if known is None else [known]
                 if len(word) <= LONGEST_WORD:
                     words[word] = ids
             result += ids
@@ -137,6 +140,7 @@ class Tokenizer:
         ):
             return False
         self._lower_cases = normalizer.lowercase
+        self._longest = self._tokenizer.model.max_input_chars_per_word
         return True
 
     def encode(self, texts: Sequence[str], window: int) -> list[TokenIds]:
