@@ -89,8 +89,9 @@ def test_joined_cosines_add_up_by_their_shares() -> None:
     np.testing.assert_allclose(np.linalg.norm(joined, axis=1), 1, rtol=0, atol=1e-6)
     both = (states[0] @ states[1] + 0.25 * words[0] @ words[1]) / 1.25
     assert float(joined[0] @ joined[1]) == pytest.approx(float(both), abs=1e-6)
-    apart = part.without(states[:1])
-    assert float(apart[0] @ joined[1]) == pytest.approx(float(states[0] @ states[1]), abs=1e-6)
+    together, apart = part.join_one(states[0], words[0])
+    np.testing.assert_allclose(together, joined[0], rtol=0, atol=1e-7)
+    assert float(apart @ joined[1]) == pytest.approx(float(states[0] @ states[1]), abs=1e-6)
     (alone,) = part.join(states[:1], texts_rows(part, ids()))
     np.testing.assert_array_equal(alone, [*states[0], *np.zeros(64)])
 

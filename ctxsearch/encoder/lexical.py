@@ -123,25 +123,17 @@ class LexicalPart:
         return joined
 
     def join_one(self, states: FloatArray, lexical: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """What `join` and `without` give for one text.
+        """What `join` gives for one text; and a row whose inner products with joined ones are the cosines of the token
+        states alone. Both have the shape (dim of states + dim,).
 
         Args:
             states: unit row of pooled token states, shape (dim of states,).
             lexical: as `row` gives it.
         """
-        own, part = self.scale if lexical.any() else (1.0, 0.0)
-        together = np.concatenate([states * own, lexical * part])
-        return together, self.without(states[np.newaxis, :])[0]
-
-    def without(self, states: FloatArray) -> FloatArray:
-        """Rows whose inner products with joined ones are the cosines of the token states alone.
-
-        Args:
-            states: unit rows of pooled token states, (rows, dim of states).
-        """
-        alone = np.zeros((len(states), states.shape[1] + self.dim), np.float32)
-        alone[:, : states.shape[1]] = states / self.scale[0]
-        return alone
+        own, part = self.scale if lexical.any() else (np.float32(1.0), np.float32(0.0))
+        alone = np.zeros(len(states) + self.dim, np.float32)
+        alone[: len(states)] = states / self.scale[0]
+        return np.concatenate([states * own, lexical * part]), alone
 
 
 def token_weights(texts: Sequence[IntArray], vocabulary: int) -> NDArray[np.float16]:

@@ -24,8 +24,6 @@ from ctxsearch.errors import ModelError
 from ctxsearch.passport import ModelFolder, Passport, vocabulary_file
 from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Question
 
-NO_SENTENCES = np.empty(0, np.int64)
-
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -186,10 +184,18 @@ class Encoder:
     def _pool_questions(self, asked: _Asked, places: Sequence[int], states: FloatArray, members: Sequence[int]) -> None:
         for row, member in enumerate(members):
             place = places[member]
-            joined = alone = self._pool(states[row], len(asked.ids[place]), NO_SENTENCES)[0]
+            joined = alone = self._pool_one(states[row], len(asked.ids[place]))
             if self._lexical:
                 joined, alone = self._lexical.join_one(alone, asked.lexical[place])
             asked.made[place] = Question(asked.questions[place], joined, alone, asked.cut[place])
+
+    def _pool_one(self, states: FloatArray, length: int) -> FloatArray:
+        """What `_pool` gives for a text without sentences, within rounding, in a third of the time; shape (dim,)."""
+        whole = states.astype(np.float32, copy=False)
+        if self.passport.output == "token_states":
+            whole = whole[0] if self.passport.pooling == "cls" else np.add.reduce(whole[:length])
+        scaled: FloatArray = whole / max(float(whole @ whole) ** 0.5, _TINY)
+        return scaled
 
     def _tokens_of(self, contexts: Sequence[Context]) -> list[tuple[IntArray, IntArray]]:
         """The token ids of each context as the model reads it, and the index of each sentence's first token.
