@@ -298,7 +298,7 @@ class Index:
 
         while True:
             store = _OneSpace(self._store)
-            model = self._model_or_why_not()
+            model = self._model_of_before() or self._model_or_why_not()
             try:
                 return answer(
                     store,
@@ -520,6 +520,14 @@ class Index:
                 )
             self._models[wanted.fingerprint] = fitting[0]
         return self._models[wanted.fingerprint]
+
+    def _model_of_before(self) -> ModelFolder | None:
+        """The model of the last call, if it is loaded and no other is known to have taken over; snapshots tell of one.
+
+        So a question is on its way to its embedding before the disk is looked at.
+        """
+        encoder, wanted = self._encoder, self._store.last_space().fingerprint
+        return self._models.get(wanted) if encoder and encoder.passport.fingerprint == wanted else None
 
     def _model_or_why_not(self) -> ModelFolder | CtxsearchError:
         """The model of the newest generation's space; the error is for those who need one, which words do not."""

@@ -106,6 +106,10 @@ class LocalStore:
             self._move_over()
             return self._passport, self._model_path
 
+    def last_space(self) -> Passport:
+        """The embedding space of the generation that was looked at last: the newest, nearly always."""
+        return self._passport
+
     @property
     def number(self) -> int:
         """Number of the catalog of the newest generation."""
