@@ -29,6 +29,8 @@ WORDS_ASKED = 128
 
 _BETWEEN = [0] * NEAR
 
+_NO_WORDS = np.zeros(NEAR, np.uint32)
+
 _STORED = np.dtype("<u4")
 
 
@@ -80,22 +82,25 @@ class Held(NamedTuple):
 
     counts: IntArray
     """Sentences of each candidate."""
-    words: NDArray[np.bool_]
-    """Whether a sentence has a word, shape (sentences, words)."""
-    pairs: NDArray[np.bool_]
-    """Whether neighbours in the question are near each other in a sentence, shape (sentences, pairs)."""
+    things: NDArray[np.bool_]
+    """Whether a sentence has each of the question's words, then whether each two neighbours in the question are near
+    each other in it, shape (sentences, words + pairs)."""
+    words: int
+    """How many of the things are words."""
 
     def joined(self, other: Held) -> Held:
-        """These candidates and others."""
-        return Held(*(np.concatenate(parts) for parts in zip(self, other, strict=True)))
+        """These candidates and others, of the same question."""
+        if not len(other.counts):
+            return self
+        counts, things = (np.concatenate(parts) for parts in zip(self[:2], other[:2], strict=True))
+        return Held(counts, things, self.words)
 
     def at(self, places: Sequence[int]) -> Held:
         """Some of the candidates, by place."""
-        counts = self.counts[places]
-        ends = np.cumsum(counts)
-        firsts = (np.cumsum(self.counts) - self.counts)[places]
-        rows = np.repeat(firsts - ends + counts, counts) + np.arange(counts.sum())
-        return Held(counts, self.words[rows], self.pairs[rows])
+        chosen = np.array(places, np.int64)
+        counts, ends = self.counts[chosen], self.counts.cumsum()[chosen]
+        lasts = counts.cumsum()
+        return Held(counts, self.things[(ends - lasts).repeat(counts) + np.arange(counts.sum())], self.words)
 
 
 class Sought:
@@ -112,17 +117,18 @@ class Sought:
     def find(self, candidates: Sequence[SentenceWords]) -> Held:
         """What of them stands in each sentence of each candidate."""
         counts = np.array([len(own.starts) for own in candidates], np.int64)
+        words, pairs = len(self._words), len(self._one)
         if not counts.sum():
-            return Held(counts, *(np.zeros((0, len(of)), np.bool_) for of in (self._words, self._one)))
+            return Held(counts, np.zeros((0, words + pairs), np.bool_), words)
         lengths = np.array([len(own.words) for own in candidates], np.int64)
-        starts = np.concatenate([own.starts for own in candidates]) + np.repeat(np.cumsum(lengths) - lengths, counts)
-        at = self._words == np.concatenate([own.words for own in candidates])
-        around = np.zeros_like(at)
-        for distance in range(1, NEAR + 1):
-            around[:, distance:] |= at[:, :-distance]
-            around[:, :-distance] |= at[:, distance:]
-        paired = around[self._one] & at[self._other]
-        return Held(counts, _by_sentence(at, starts), _by_sentence(paired, starts))
+        firsts = lengths.cumsum() - lengths + NEAR
+        starts = np.concatenate([own.starts for own in candidates]) + firsts.repeat(counts)
+        positions = np.concatenate([_NO_WORDS, *(own.words for own in candidates)])
+        at = np.empty((words + pairs, len(positions)), np.bool_)
+        held = np.equal(self._words, positions, out=at[:words])
+        if pairs:
+            np.logical_and(_around(held)[self._one], held[self._other], out=at[words:])
+        return Held(counts, _by_sentence(at, starts), words)
 
 
 def covered(held: Held) -> Covered:
@@ -134,21 +140,35 @@ def covered(held: Held) -> Covered:
         neighbours, where d hold both within `NEAR` words in a sentence. A word that none holds takes no part in the
         shares; ``known`` tells of it.
     """
-    candidates = len(held.counts)
-    firsts = (np.cumsum(held.counts) - held.counts)[held.counts > 0]
+    counts, things, words = held
+    firsts = (counts.cumsum() - counts)[counts > 0]
     if not len(firsts):
         return Covered(np.zeros(0), np.zeros(0), 0.0)
-    (frequencies, single), (_, paired) = (_weights(of, firsts, candidates) for of in (held.words, held.pairs))
-    weights = np.where(frequencies, single, 0.0)
-    whole, unknown = weights.sum(), (single - weights).sum()
-    shares = (held.words * weights).sum(axis=1) / whole if whole else np.zeros(len(held.words))
-    return Covered(shares, (held.pairs * paired).sum(axis=1), float(whole / (whole + unknown)) if whole else 0.0)
+    frequencies = np.add.reduce(np.logical_or.reduceat(things, firsts, axis=0), axis=0)
+    weights = np.log1p((len(counts) - frequencies + 0.5) / (frequencies + 0.5))
+    every = float(weights[:words].sum())
+    weights[:words][frequencies[:words] == 0] = 0.0
+    weighed, whole = things * weights, float(weights[:words].sum())
+    pairs = weighed[:, words:].sum(axis=1)
+    if not whole:
+        return Covered(np.zeros(len(things)), pairs, 0.0)
+    return Covered(weighed[:, :words].sum(axis=1) / whole, pairs, whole / every)
 
 
-def _weights(held: NDArray[np.bool_], firsts: IntArray, candidates: int) -> tuple[IntArray, NDArray[np.float64]]:
-    """How many candidates hold each thing, and what it counts; ``firsts`` is where those with sentences begin."""
-    frequencies = np.add.reduce(np.logical_or.reduceat(held, firsts, axis=0), axis=0)
-    return frequencies, np.log1p((candidates - frequencies + 0.5) / (frequencies + 0.5))
+def _around(at: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether a thing is near a position, before or behind it: `NEAR` is 4, so two and two positions are joined, twice.
+
+    Args:
+        at: whether a thing is at a position, shape (things, positions); at the first `NEAR` there is none.
+    """
+    two = at.copy()
+    two[:, :-1] |= at[:, 1:]
+    four = two.copy()
+    four[:, :-2] |= two[:, 2:]  # each position and the three that follow
+    around = np.zeros_like(at)
+    around[:, :-1] = four[:, 1:]
+    around[:, NEAR:] |= four[:, :-NEAR]
+    return around
 
 
 def _by_sentence(at: NDArray[np.bool_], starts: IntArray) -> NDArray[np.bool_]:

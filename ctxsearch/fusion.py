@@ -85,23 +85,25 @@ def joint(
         ValueError: a context has another number of cosines.
     """
     exact = cosines.astype(np.float64)
-    firsts = np.cumsum(rows) - rows
+    firsts = rows.cumsum() - rows
     own = exact[firsts]
     split = rows > 1
-    if np.any(rows[split] != sentences[split] + 1):
+    if (rows[split] != sentences[split] + 1).any():
         raise ValueError("cosines are not those of the sentences")
-    each = np.repeat(own, sentences)
-    each[np.repeat(split, sentences)] = np.delete(exact, firsts)
+    each = own.repeat(sentences)
+    others = np.ones(len(exact), np.bool_)
+    others[firsts] = False
+    each[split.repeat(sentences)] = exact[others]
     each = sentence_weight * each + COVERAGE_WEIGHT * shares + PAIR_WEIGHT * pairs
     whole = (1.0 - sentence_weight) * own + LEXICAL_WEIGHT * lexical
     scores, chosen = whole + sentence_weight * own, np.full(len(rows), -1)
     some = sentences > 0
     if some.any():
-        starts = (np.cumsum(sentences) - sentences)[some]
+        starts = (sentences.cumsum() - sentences)[some]
         best = np.maximum.reduceat(each, starts)
-        at = np.flatnonzero(each == np.repeat(best, sentences[some]))
+        at = (each == best.repeat(sentences[some])).nonzero()[0]
         scores[some] = whole[some] + best
-        chosen[some] = at[np.searchsorted(at, starts)] - starts
+        chosen[some] = at[at.searchsorted(starts)] - starts
     return Joint(scores, chosen)
 
 

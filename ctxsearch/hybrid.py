@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def rank_hybrid(
         scored = snapshot.dense_scores(asked.embedding, 0, others, SENTENCE_WEIGHT)
         ids, scores = np.concatenate([ids, scored[0]]), np.concatenate([scores, scored[1]])
 
-    points = np.array([lexical.get(context_id, 0.0) for context_id in ids.tolist()])
+    points = np.array([*map(lexical.get, ids.tolist(), repeat(0.0))])
     best = fusion.blend(ids, scores, points, looked_at)
     first = ids[best].tolist()
     cosines, points = scores[best], points[best]
@@ -69,7 +70,7 @@ def rank_hybrid(
     coverage, counts = covered(held), held.counts
     products, rows = snapshot.products(asked.states, first)
     joint = fusion.joint(products, rows, counts, coverage.shares, coverage.pairs, points, SENTENCE_WEIGHT)
-    ends = np.cumsum(counts)
+    firsts = counts.cumsum() - counts
     ranked = []
     for place in np.lexsort((ids[best], -joint.scores))[:k].tolist():
         context_id, sentence = first[place], int(joint.sentences[place])
@@ -78,7 +79,7 @@ def rank_hybrid(
             float(joint.scores[place]),
             dense=dense,
             lexical=float(points[place]),
-            coverage=float(coverage.shares[ends[place] - counts[place] + sentence]) if sentence >= 0 else 0.0,
+            coverage=float(coverage.shares[firsts[place] + sentence]) if sentence >= 0 else 0.0,
             known=coverage.known,
         )
         found = Candidate(context_id, dense, lexical.get(context_id), sentence if sentence >= 0 else None)

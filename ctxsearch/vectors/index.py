@@ -182,6 +182,11 @@ class VectorIndex:
             KeyError: a context is not there.
         """
         wanted = np.array(context_ids, np.int64)
+        if len(self._parts) == 1 and not self._mended:  # as is usual: they come in the order in which they are wanted
+            places = self._parts[0].places(wanted)
+            own = self._parts[0].products(places, vector) if len(places) == len(wanted) else None
+            if own is not None:
+                return own, self._parts[0].segment.counts_of(places)
         rising = np.unique(wanted)
         ids, counts, products = [_NONE], [_NONE], [np.empty(0, np.float32)]
         for part in self._each():
@@ -273,10 +278,10 @@ class VectorIndex:
         """Ids and scores of the k best contexts, as `search` finds them, of given ones, and of what else was scored.
 
         Args:
-            context_ids: contexts to score besides; those that are not there are left out.
+            context_ids: contexts to score besides, different ones; those that are not there are left out.
             vector, k, sentence_weight, allowed, recall: as in `search`; k may be 0.
         """
-        wanted = np.unique(np.array(context_ids, np.int64))
+        wanted = np.sort(np.array(context_ids, np.int64))
         scored = NOTHING
         for part in self._each():
             also = part.places(wanted)

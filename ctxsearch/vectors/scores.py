@@ -38,18 +38,18 @@ class Scored(NamedTuple):
             products: of a question with the rows, those of a context one after another, its own row first.
             sentence_weight: 0 to 1. The score of a context without sentences is its own product.
         """
-        firsts, counts = starts[:-1], np.diff(starts)
+        firsts, counts = starts[:-1], starts[1:] - starts[:-1]
         if not len(firsts):
             return NOTHING
         own = products[firsts]
         alone = counts == 1
         among = products.copy()
-        among[firsts[~alone]] = -np.inf
+        among[firsts] = np.where(alone, own, -np.inf)
         best = np.maximum.reduceat(among, firsts)
-        at = np.flatnonzero(among == np.repeat(best, counts))
-        first_best = at[np.searchsorted(at, firsts)]
+        at = (among == best.repeat(counts)).nonzero()[0]
+        first_best = at[at.searchsorted(firsts)]
         scores = np.where(alone, own, np.float32(sentence_weight) * best + np.float32(1.0 - sentence_weight) * own)
-        return cls(context_ids, scores, np.where(alone, -1, first_best - firsts - 1))
+        return cls(context_ids, scores, first_best - firsts - 1)  # -1 for one that is alone: its own row comes first
 
     def at(self, places: IntArray | NDArray[np.bool_]) -> Scored:
         """Some of them, by place or by a mask."""
