@@ -33,13 +33,13 @@ def rank_hybrid(
     """
     looked_at = max(RERANKED, k)
 
-    def search_dense(also: Sequence[int]) -> tuple[IntArray, FloatArray]:
+    def search_dense(also: Sequence[int], *, beside: bool = False) -> tuple[IntArray, FloatArray]:
         snapshot.ready_vectors()
-        return snapshot.dense_scores(embedded().embedding, looked_at, also, SENTENCE_WEIGHT, where)
+        return snapshot.dense_scores(embedded().embedding, looked_at, also, SENTENCE_WEIGHT, where, beside=beside)
 
     beside = None
     if where is None and snapshot.searches_long():
-        beside = _beside().submit(search_dense, ())
+        beside = _beside().submit(search_dense, (), beside=True)
     try:
         lexical = {
             c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, max(LEXICAL_DEPTH, k), where)

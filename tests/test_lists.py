@@ -21,9 +21,11 @@ from ctxsearch.vectors import (
     parts,
     write_segment,
 )
+from ctxsearch.vectors import codes as codes_module
 from ctxsearch.vectors import index as index_module
 from ctxsearch.vectors.codes import ESTIMATES_OFF, Found
 from ctxsearch.vectors.parts import Part
+from ctxsearch.vectors.scanning import Selection
 from ctxsearch.vectors.scores import Scored
 
 DIM, CONTEXTS, WEIGHT = 64, 6000, 0.85
@@ -223,10 +225,71 @@ def test_contexts_that_estimates_rule_out_are_not_among_the_best(made: Made, see
         return score(part, places, *others)
 
     index._score = counted  # type: ignore[method-assign]
-    best = index._score_best(part, found, vector, 3, WEIGHT)
-    assert best.listed() == score(part, np.sort(whole), vector, WEIGHT).best(3).listed()
+    asked = index_module._Asked(vector, 3, WEIGHT, None, 0.99)
+    best = index._score_best(part, found, asked)
+    assert best.listed() == score(part, np.sort(whole), asked).best(3).listed()
     assert len(scored) == len(set(scored)) <= len(whole)
     assert seed or len(scored) < len(whole), "some can be left out"
+
+
+@pytest.mark.parametrize("cores", [2, 3, 16])
+@pytest.mark.parametrize("share", [1.0, 0.3, 0.001])
+def test_several_threads_find_what_one_finds(
+    made: Made, monkeypatch: pytest.MonkeyPatch, cores: int, share: float
+) -> None:
+    (part,) = made.index()._parts
+    lists = part.lists
+    assert lists is not None
+    chosen = Selection(np.random.default_rng(cores).random(len(part.segment.rows)) < share)
+    searched: list[int] = []
+    search = codes_module.Codes._search
+
+    def counted(*given: Any) -> Found:
+        searched.append(given[-1])
+        return search(*given)
+
+    monkeypatch.setattr(codes_module.Codes, "_search", counted)
+    monkeypatch.setattr(codes_module, "CODES_A_THREAD", 100)
+    for vector in made.questions(20):
+        monkeypatch.setattr("os.cpu_count", lambda: 1)
+        one = lists.search(vector, 50, 30, chosen)
+        assert searched == [0]
+        searched.clear()
+        monkeypatch.setattr("os.cpu_count", lambda: cores)
+        several = lists.search(vector, 50, 30, chosen)
+        assert sorted(searched) == [*range(min(cores, 4))]
+        searched.clear()
+        lists.search(vector, 50, 30, chosen, beside=True)
+        assert sorted(searched) == [*range(min(cores - 1, 4))]
+        searched.clear()
+        there = one.positions >= 0
+        assert (several.positions >= 0).tolist() == there.tolist()
+        assert np.all(np.diff(several.estimates) <= 0)
+        # FAISS rounds a question's products to what suits the lists that it is given.
+        assert several.estimates[there] == pytest.approx(one.estimates[there], abs=0.005)
+        assert len(set(several.positions[there]) & set(one.positions[there])) >= 0.9 * there.sum()
+
+
+def test_what_one_thread_cannot_do_is_said_when_the_others_are_done(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (part,), (vector,) = made.index()._parts, made.questions(1)
+    search, done = codes_module.Codes._search, []
+
+    def broken(*given: Any) -> Found:
+        if given[-1] == 0:
+            raise MemoryError
+        found = search(*given)
+        done.append(given[-1])
+        return found
+
+    monkeypatch.setattr(codes_module.Codes, "_search", broken)
+    monkeypatch.setattr(codes_module, "CODES_A_THREAD", 100)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    assert part.lists is not None
+    with pytest.raises(MemoryError):
+        part.lists.search(vector, 50, 30, None)
+    assert sorted(done) == [1, 2, 3]
 
 
 def test_rows_that_cannot_be_read_are_taken_from_the_authority(made: Made, tmp_path: Path) -> None:

@@ -293,9 +293,11 @@ class LocalSnapshot:
         context_ids: Sequence[int],
         sentence_weight: float,
         where: Mapping[str, Any] | None = None,
+        *,
+        beside: bool = False,
     ) -> tuple[IntArray, FloatArray]:
         allowed = self._catalog.matching_contexts(where) if where else None
-        return self.vectors().scores(embedding, k, context_ids, sentence_weight, allowed, self._recall)
+        return self.vectors().scores(embedding, k, context_ids, sentence_weight, allowed, self._recall, beside=beside)
 
     def searches_long(self) -> bool:
         return bool(self.vectors().lists())

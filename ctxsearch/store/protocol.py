@@ -52,6 +52,8 @@ class Snapshot(Protocol):
         context_ids: Sequence[int],
         sentence_weight: float,
         where: Mapping[str, Any] | None = None,
+        *,
+        beside: bool = False,
     ) -> tuple[IntArray, FloatArray]:
         """Ids and scores, as `search_dense` gives them: of the k best contexts, of given ones, and maybe of others.
 
@@ -61,6 +63,7 @@ class Snapshot(Protocol):
             context_ids: of the contexts given, which fit the condition.
             sentence_weight: share of the best sentence.
             where: as in `search_dense`.
+            beside: whoever asks has other work meanwhile, which needs a core.
         """
         ...
 

@@ -11,7 +11,9 @@ found is scored from the rows themselves.
 
 from __future__ import annotations
 
+import functools
 import os
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +29,10 @@ TOGETHER = 32
 """Codes that are looked at at once, and stand together."""
 
 MOST_THREADS = 4
-"""That make codes for whoever waits for an answer."""
+"""That work for whoever waits for an answer."""
+
+CODES_A_THREAD = 100_000
+"""Codes that are worth another thread: a core looks through them in some 0.6 ms, and to wake it takes 0.1."""
 
 QUERIES_AT_ONCE = 64
 """Queries that share a walk through the lists: FAISS keeps 50 kB for each and a thread."""
@@ -134,7 +139,7 @@ class Codes:
         self._index.ntotal = rows
         # Of blocks that were filled up, some codes are no row's.
         self._every = faiss.IDSelectorRange(0, 1 << 62)
-        self._parameters = faiss.IVFSearchParameters()
+        self._parameters = [faiss.IVFSearchParameters() for _ in range(MOST_THREADS)]
         self._held = centroids, lists  # FAISS only points to them
 
     @classmethod
@@ -159,6 +164,8 @@ class Codes:
         near: IntArray | None = None,
         products: FloatArray | None = None,
         chosen: Selection | None = None,
+        *,
+        beside: bool = False,
     ) -> Found:
         """The rows whose codes promise the largest products, the most promising first.
 
@@ -168,14 +175,34 @@ class Codes:
             near: the lists to look at; None for the only one.
             products: of the query with the centroids of these lists.
             chosen: which rows may be found; None for all.
+            beside: whoever asks has other work meanwhile, which needs a core.
         """
-        from ctxsearch.vectors.library import faiss
-
         if near is None or products is None:
             near, products = np.zeros(1, np.int64), np.zeros(1, np.float32)
+        codes = self._index.ntotal * len(near) // self._index.nlist
+        count = max(1, min(MOST_THREADS, (os.cpu_count() or 1) - beside, len(near), codes // CODES_A_THREAD))
+        # Each thread has some of the nearest lists, and some of the others.
+        some = [(np.ascontiguousarray(near[i::count]), np.ascontiguousarray(products[i::count])) for i in range(count)]
+        others = [_beside().submit(self._search, query, rows, *some[i], chosen, i) for i in range(1, count)]
+        try:
+            own = self._search(query, rows, *some[0], chosen, 0)
+        finally:
+            wait(others)  # FAISS only points to what it is given
+        if not others:
+            return own
+        positions, estimates = (np.concatenate(parts) for parts in zip(own, *(o.result() for o in others), strict=True))
+        best = np.argsort(-estimates, kind="stable")[:rows]
+        return Found(positions[best], estimates[best])
+
+    def _search(
+        self, query: FloatArray, rows: int, near: IntArray, products: FloatArray, chosen: Selection | None, thread: int
+    ) -> Found:
+        """What `search` returns, of some lists."""
+        from ctxsearch.vectors.library import faiss
+
         estimates, positions = np.empty(rows, np.float32), np.empty(rows, np.int64)
         given = [faiss.swig_ptr(array) for array in (near, products, estimates, positions)]
-        parameters = self._search_parameters(len(near), chosen)
+        parameters = self._search_parameters(len(near), chosen, thread)
         with threads():
             self._index.implem = _ONE_BY_ONE
             self._index.search_preassigned_c(1, faiss.swig_ptr(query), rows, *given, False, parameters)
@@ -191,12 +218,18 @@ class Codes:
             found[some] = self._index.search(queries[some], rows, params=parameters)[1]
         return found
 
-    def _search_parameters(self, probes: int, chosen: Selection | None) -> Any:
+    def _search_parameters(self, probes: int, chosen: Selection | None, thread: int = 0) -> Any:
         """How FAISS searches; it only points to the selector, which has to live as long as a search."""
-        parameters = self._parameters
+        parameters = self._parameters[thread]
         parameters.nprobe, parameters.sel = probes, chosen.selector() if chosen else self._every
         return parameters
 
 
 def _parts(dim: int) -> int:
     return dim // 2 if dim % 2 == 0 else dim
+
+
+@functools.cache
+def _beside() -> ThreadPoolExecutor:
+    """Threads that look through some of the lists while whoever asks looks through others."""
+    return ThreadPoolExecutor(MOST_THREADS - 1, thread_name_prefix="lists")

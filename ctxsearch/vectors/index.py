@@ -8,6 +8,7 @@ what was written are taken from the authority instead. So a damaged file costs t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,17 @@ CONTEXTS_A_HIT = 16
 """Contexts for each that is wanted, from which on codes save time: among fewer, most have to be scored anyway."""
 
 _NONE = np.empty(0, np.int64)
+
+
+class _Asked(NamedTuple):
+    """What is searched for; as `VectorIndex.scores` takes it."""
+
+    vector: FloatArray
+    k: int
+    weight: float
+    allowed: IntArray | None
+    recall: float
+    beside: bool = False
 
 
 class VectorIndex:
@@ -261,9 +273,9 @@ class VectorIndex:
         Returns:
             Contexts, scored as `scores` does; with a recall of 1.0, exactly what scoring all would give.
         """
-        scored = NOTHING
+        asked, scored = _Asked(vector, k, sentence_weight, allowed, recall), NOTHING
         for part in self._each():
-            scored = scored.joined(self._search_part(part, vector, k, sentence_weight, allowed, recall, _NONE))
+            scored = scored.joined(self._search_part(part, asked, _NONE))
         return scored.best(k).listed()
 
     def scores(
@@ -274,74 +286,54 @@ class VectorIndex:
         sentence_weight: float,
         allowed: IntArray | None = None,
         recall: float = 1.0,
+        *,
+        beside: bool = False,
     ) -> tuple[IntArray, FloatArray]:
         """Ids and scores of the k best contexts, as `search` finds them, of given ones, and of what else was scored.
 
         Args:
             context_ids: contexts to score besides, different ones; those that are not there are left out.
+            beside: whoever asks has other work meanwhile, which needs a core.
             vector, k, sentence_weight, allowed, recall: as in `search`; k may be 0.
         """
         wanted = np.sort(np.array(context_ids, np.int64))
-        scored = NOTHING
+        asked, scored = _Asked(vector, k, sentence_weight, allowed, recall, beside), NOTHING
         for part in self._each():
             also = part.places(wanted)
-            if k:
-                found = self._search_part(part, vector, k, sentence_weight, allowed, recall, also)
-            else:
-                found = self._score(part, also, vector, sentence_weight)
-            scored = scored.joined(found)
+            scored = scored.joined(self._search_part(part, asked, also) if k else self._score(part, also, asked))
         return scored.context_ids, scored.scores
 
-    def _search_part(
-        self,
-        part: Part,
-        vector: FloatArray,
-        k: int,
-        weight: float,
-        allowed: IntArray | None,
-        recall: float,
-        also: IntArray,
-    ) -> Scored:
+    def _search_part(self, part: Part, asked: _Asked, also: IntArray) -> Scored:
         """The k best contexts at the least, and those at the places ``also``."""
-        level = part.lists.levels.level(recall) if part.lists and recall < 1.0 else None
+        level = part.lists.levels.level(asked.recall) if part.lists and asked.recall < 1.0 else None
         if level is not None:
             try:
-                found = self._search_lists(part, vector, k, weight, part.chosen(allowed), level)
-                return self._besides(found, part, also, vector, weight)
+                return self._besides(self._search_lists(part, asked, level), part, also, asked)
             except VectorFileError:  # FAISS cannot read them
                 part.lists = None
-        if recall < 1.0 and part.is_coded and k * CONTEXTS_A_HIT <= len(part.segment):
+        if asked.recall < 1.0 and part.is_coded and asked.k * CONTEXTS_A_HIT <= len(part.segment):
             coded = part.codes()
             if coded is not None:
-                return self._search_codes(part, coded, vector, k, weight, part.chosen(allowed), also)
-        found = self._scan(part, vector, k, weight, allowed)
-        return self._besides(found, part, also, vector, weight)
+                return self._search_codes(part, coded, asked, also)
+        return self._besides(self._scan(part, asked), part, also, asked)
 
-    def _besides(self, found: Scored, part: Part, also: IntArray, vector: FloatArray, weight: float) -> Scored:
+    def _besides(self, found: Scored, part: Part, also: IntArray, asked: _Asked) -> Scored:
         """What was found, and the contexts at other places."""
         also = also[~np.isin(part.segment.context_ids[also], found.context_ids)]
-        return found.joined(self._score(part, also, vector, weight)) if len(also) else found
+        return found.joined(self._score(part, also, asked)) if len(also) else found
 
-    def _search_codes(
-        self,
-        part: Part,
-        coded: Codes,
-        vector: FloatArray,
-        k: int,
-        weight: float,
-        chosen: NDArray[np.bool_] | None,
-        also: IntArray,
-    ) -> Scored:
+    def _search_codes(self, part: Part, coded: Codes, asked: _Asked, also: IntArray) -> Scored:
         """Score the contexts that can, by the codes of all rows, be among the k best, and those at other places."""
+        k, chosen = asked.k, part.chosen(asked.allowed)
         selection = None if chosen is None else part.selection(chosen)
-        query = np.ascontiguousarray(vector, np.float32)
+        query = np.ascontiguousarray(asked.vector, np.float32)
         rows, most = FIRST_ROWS + ROWS_A_CONTEXT * k, len(part.segment.rows)
         while True:
             found = coded.search(query, min(rows, most), chosen=selection)
             there = np.zeros(len(part.segment), np.bool_)
             there[part.owners[found.positions[found.positions >= 0]]] = True
             there[also] = True
-            scored = self._score(part, np.flatnonzero(there), vector, weight)
+            scored = self._score(part, np.flatnonzero(there), asked)
             # A blend is at most the larger of its parts, so no other context is better than its best row can be. The
             # estimate of a row that is not there is lower than any.
             others = found.estimates[-1] + ESTIMATES_SELDOM_OFF / np.sqrt(self.dim)
@@ -349,17 +341,10 @@ class VectorIndex:
                 return scored
             rows *= 2
 
-    def _search_lists(
-        self,
-        part: Part,
-        vector: FloatArray,
-        k: int,
-        weight: float,
-        chosen: NDArray[np.bool_] | None,
-        level: Level,
-    ) -> Scored:
+    def _search_lists(self, part: Part, asked: _Asked, level: Level) -> Scored:
         """Search the lists; deeper, where they do not give k contexts."""
         assert part.lists is not None
+        k, chosen = asked.k, part.chosen(asked.allowed)
         contexts = len(part.segment) if chosen is None else int(np.count_nonzero(chosen))
         probes, rows = level.among(contexts / len(part.segment))
         selection = None
@@ -367,55 +352,57 @@ class VectorIndex:
             selection = part.selection(chosen)
             codes = min(probes, part.lists.count) * len(part.segment.rows) / part.lists.count
             if selection.rows * CODES_A_ROW <= codes:
-                return self._score(part, np.flatnonzero(chosen), vector, weight).best(k)
+                return self._score(part, np.flatnonzero(chosen), asked).best(k)
         rows += ROWS_A_HIT * max(0, k - RECALL_AT)
         while True:
-            found = part.lists.search(vector, rows, probes, selection)
-            scored = self._score_best(part, found, vector, k, weight)
+            found = part.lists.search(asked.vector, rows, probes, selection, beside=asked.beside)
+            scored = self._score_best(part, found, asked)
             if len(scored.scores) >= min(k, contexts) or probes >= part.lists.count:
                 return scored
             probes, rows = 4 * probes, 4 * rows
 
-    def _score_best(self, part: Part, found: Found, vector: FloatArray, k: int, weight: float) -> Scored:
+    def _score_best(self, part: Part, found: Found, asked: _Asked) -> Scored:
         """The k best contexts of those that rows belong to; places of rows that are not there are passed over.
 
         Contexts are scored in the order of their best row, as codes estimate it. A blend is at most the larger of its
         two parts, so after the first ones only those are left whose row can still be better than the k-th best score.
         """
+        k = asked.k
         places, firsts = np.unique(part.segment.contexts_in_order(found.positions), return_index=True)
         order = np.argsort(firsts[places >= 0])
         places, firsts = places[places >= 0][order], firsts[places >= 0][order]
         first = 2 * k + 32
-        scored = self._score(part, np.sort(places[:first]), vector, weight).best(k)
+        scored = self._score(part, np.sort(places[:first]), asked).best(k)
         if len(places) > first:
             most = found.estimates[firsts[first:]] + ESTIMATES_OFF / np.sqrt(self.dim)
             least = scored.scores[-1] if len(scored.scores) == k else -np.inf
             rest = np.sort(places[first:][most > least])
-            scored = scored.joined(self._score(part, rest, vector, weight)).best(k)
+            scored = scored.joined(self._score(part, rest, asked)).best(k)
         return scored
 
-    def _scan(self, part: Part, vector: FloatArray, k: int, weight: float, allowed: IntArray | None) -> Scored:
+    def _scan(self, part: Part, asked: _Asked) -> Scored:
         """Exact search."""
         if not part.checked:
             self._mend(part, part.places(part.segment.context_ids[part.segment.damaged()]))
             part.checked = True
-        chosen = part.chosen(allowed)
+        chosen = part.chosen(asked.allowed)
         if chosen is not None and part.selection(chosen).rows * SCANNED_A_ROW <= len(part.segment.rows):
-            return self._score(part, np.flatnonzero(chosen), vector, weight).best(k)
+            return self._score(part, np.flatnonzero(chosen), asked).best(asked.k)
         best = NOTHING
-        for first, scored in part.scores(vector, weight):
+        for first, scored in part.scores(asked.vector, asked.weight):
             some = scored if chosen is None else scored.at(chosen[first : first + len(scored.scores)])
-            best = best.joined(some).best(k)
+            best = best.joined(some).best(asked.k)
         return best
 
-    def _score(self, part: Part, places: IntArray, vector: FloatArray, weight: float) -> Scored:
+    def _score(self, part: Part, places: IntArray, asked: _Asked) -> Scored:
         """Score contexts of a part; those whose rows are damaged go over to the mended ones."""
-        known = part.known_scores(vector, weight)
+        known = part.known_scores(asked.vector, asked.weight)
         if known is not None:
             return known.at(places)
-        products = part.products(places, vector)
+        products = part.products(places, asked.vector)
         if products is not None:
-            return Scored.of(part.segment.context_ids[places], part.segment.starts_among(places), products, weight)
+            starts = part.segment.starts_among(places)
+            return Scored.of(part.segment.context_ids[places], starts, products, asked.weight)
         places, gathered = self._gather(part, places)
-        products = products_of(gathered.rows, vector)
-        return Scored.of(part.segment.context_ids[places], gathered.starts, products, weight)
+        products = products_of(gathered.rows, asked.vector)
+        return Scored.of(part.segment.context_ids[places], gathered.starts, products, asked.weight)

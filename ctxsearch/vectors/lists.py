@@ -128,7 +128,9 @@ class Lists:
 
         return cls(rows, dim, said["lists"], Levels.from_json(said["levels"]), load)
 
-    def search(self, vector: FloatArray, rows: int, probes: int, chosen: Selection | None) -> Found:
+    def search(
+        self, vector: FloatArray, rows: int, probes: int, chosen: Selection | None, *, beside: bool = False
+    ) -> Found:
         """The rows that are nearest by their codes, the nearest first.
 
         Args:
@@ -136,10 +138,11 @@ class Lists:
             rows: how many, at the most.
             probes: lists to look at.
             chosen: which rows may be found; None for all.
+            beside: whoever asks has other work meanwhile, which needs a core.
         """
         query = np.ascontiguousarray(vector, np.float32)
         near, products = self._nearest(query, min(probes, self.count))
-        return self._mapped.codes.search(query, min(rows, self.rows), near, products, chosen)
+        return self._mapped.codes.search(query, min(rows, self.rows), near, products, chosen, beside=beside)
 
     def _nearest(self, query: FloatArray, probes: int) -> tuple[IntArray, FloatArray]:
         """The nearest lists, the nearest first, and the products with their centroids.
