@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ctxsearch
-from ctxsearch.catalog import postings, searching
+from ctxsearch.catalog import bm25, postings, searching
 from ctxsearch.catalog.bm25 import Bm25, WordScores
 from ctxsearch.catalog.connection import WORD_INSTANCES
-from ctxsearch.catalog.postings import Postings
+from ctxsearch.catalog.postings import Postings, best
 from ctxsearch.catalog.searching import Searching, words_of
 
 WORDS = "heron lake delta river rain stone bridge mill".split()
@@ -44,13 +44,11 @@ def at_once(catalog: Searching, words: list[str], limit: int) -> list[tuple[int,
 @given(
     asked=st.lists(st.sampled_from([*WORDS, "unicorn", "lakes"]), min_size=1, max_size=6, unique=True),
     limit=st.integers(1, 150),
-    common=st.sampled_from([1, 50, 1000]),
     sums=st.sampled_from([0, 8]),
 )
 def test_kept_scores_give_what_one_query_gives(
-    many: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch, asked: list[str], limit: int, common: int, sums: int
+    many: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch, asked: list[str], limit: int, sums: int
 ) -> None:
-    monkeypatch.setattr(searching, "COMMON", common)
     monkeypatch.setattr(postings, "SUMS_A_SCORE", sums)
     catalog = many._store.catalog
     expected = at_once(catalog, asked, limit)
@@ -115,30 +113,64 @@ def test_lost_numbers_are_damage(tmp_path: Path, damage: str) -> None:
     (catalog,) = (tmp_path / "index").glob("catalog-*.sqlite3")
     with closing(sqlite3.connect(catalog)) as db:
         db.execute(WORD_INSTANCES)
-        found = Bm25(db, 30, 2.0).of("herons")
+        (found,) = Bm25(db, 30, 2.0).of(["herons"])
         assert found is not None
         assert len(found.context_ids) == 6
         with pytest.raises(sqlite3.DatabaseError, match="full text search has lost"):
-            Bm25(db, 10, 2.0).of("heron")
+            Bm25(db, 10, 2.0).of(["heron"])
         db.execute(damage)
         with pytest.raises(sqlite3.DatabaseError, match="full text search has lost"):
-            Bm25(db, 30, 2.0).of("heron")
+            Bm25(db, 30, 2.0).of(["heron"])
 
 
 def test_no_more_is_kept_than_a_number_and_the_word_asked_for_last_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postings, "SCORES_KEPT", 5)
     read: list[str] = []
 
-    def rows(word: str) -> WordScores:
-        read.append(word)
-        return WordScores(np.arange(len(word)), np.ones(len(word)))
+    def rows(words: Sequence[str]) -> list[WordScores]:
+        read.extend(words)
+        return [WordScores(np.arange(len(word)), np.ones(len(word))) for word in words]
 
     kept = Postings(rows)
     for word in ("aa", "bb", "aa", "cc", "aa", "bb", "seven77", "seven77"):
-        assert kept.best([word], 10) == [(n, 1.0) for n in range(len(word))]
+        assert best(kept.of([word]), 10) == [(n, 1.0) for n in range(len(word))]
     assert read == ["aa", "bb", "cc", "bb", "seven77"]
+
+
+def test_words_asked_for_together_are_read_once_and_come_in_their_order() -> None:
+    read: list[list[str]] = []
+
+    def rows(words: Sequence[str]) -> list[WordScores]:
+        read.append([*words])
+        return [WordScores(np.arange(len(word)), np.ones(len(word))) for word in words]
+
+    kept = Postings(rows)
+    assert [len(one.context_ids) for one in kept.of(["three", "a", "three"])] == [5, 1, 5]
+    assert [len(one.context_ids) for one in kept.of(["ab", "three", "abc"])] == [2, 5, 3]
+    assert read == [["three", "a"], ["ab", "abc"]]
 
 
 def test_words_that_nothing_holds_find_nothing() -> None:
     nothing = WordScores(np.empty(0, np.int64), np.empty(0))
-    assert Postings(lambda word: nothing).best(["a", "b"], 3) == []
+    assert best([nothing, nothing], 3) == []
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    asked=st.lists(st.sampled_from([*WORDS, "unicorn", "lakes", "Bridges", "mill_stone", "_"]), max_size=12),
+    together=st.integers(1, 4),
+)
+def test_several_words_at_once_are_as_one_after_another(
+    many: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch, asked: list[str], together: int
+) -> None:
+    monkeypatch.setattr(bm25, "WORDS_AT_ONCE", together)
+    with closing(sqlite3.connect(many._store.catalog.path)) as db:
+        db.execute(WORD_INSTANCES)
+        found = Bm25(db, 200, 2.0).of(asked)
+        assert len(found) == len(asked)
+        for word, own in zip(asked, found, strict=True):
+            (alone,) = Bm25(db, 200, 2.0).of([word])
+            assert (own is None) == (alone is None) == (word in ("mill_stone", "_"))
+            if own and alone:
+                assert own.context_ids.tolist() == alone.context_ids.tolist()
+                assert own.scores.tolist() == pytest.approx(alone.scores.tolist(), abs=1e-12)

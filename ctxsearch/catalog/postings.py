@@ -24,39 +24,44 @@ SUMS_A_SCORE = 8
 class Postings:
     """The words of one generation. Not to be shared between threads that do not take turns."""
 
-    def __init__(self, read: Callable[[str], WordScores]) -> None:
+    def __init__(self, read: Callable[[Sequence[str]], Sequence[WordScores]]) -> None:
         """
         Args:
-            read: gives the contexts that hold a word, with what it adds to the score of each.
+            read: gives, for each of several words, the contexts that hold it, with what it adds to the score of each.
         """
         self._read = read
         self._words: dict[str, WordScores] = {}
         self._kept = 0
 
-    def best(self, words: Sequence[str], limit: int) -> list[tuple[int, float]]:
-        """Contexts that hold any of the words, best first; equal scores in the order of ids.
-
-        Args:
-            words: different ones, at least one.
-            limit: most contexts to return.
-        """
-        postings = [self._posting(word) for word in words]
-        ids, scores = _added_up(postings)
-        if len(ids) > 2 * limit:
-            above = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit])
-            ids, scores = ids[above], scores[above]
-        best = np.lexsort((ids, -scores))[:limit]
-        return list(zip(ids[best].tolist(), scores[best].tolist(), strict=True))
-
-    def _posting(self, word: str) -> WordScores:
-        found = self._words.pop(word, None)
-        if found is None:
-            found = self._read(word)
-            self._kept += len(found.context_ids)
-        self._words[word] = found  # the one asked for last stands last
+    def of(self, words: Sequence[str]) -> list[WordScores]:
+        """The contexts that hold each word."""
+        missing = [word for word in dict.fromkeys(words) if word not in self._words]
+        if missing:
+            for word, scores in zip(missing, self._read(missing), strict=True):
+                self._words[word] = scores
+                self._kept += len(scores.context_ids)
+        found = []
+        for word in words:
+            found.append(self._words.pop(word))
+            self._words[word] = found[-1]  # the one asked for last stands last
         while self._kept > SCORES_KEPT and len(self._words) > 1:
             self._kept -= len(self._words.pop(next(iter(self._words))).context_ids)
         return found
+
+
+def best(postings: Sequence[WordScores], limit: int) -> list[tuple[int, float]]:
+    """Contexts that hold any of some words, best first; equal scores in the order of ids.
+
+    Args:
+        postings: of different words, at least one.
+        limit: most contexts to return.
+    """
+    ids, scores = _added_up(postings)
+    if len(ids) > 2 * limit:
+        above = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit])
+        ids, scores = ids[above], scores[above]
+    chosen = np.lexsort((ids, -scores))[:limit]
+    return list(zip(ids[chosen].tolist(), scores[chosen].tolist(), strict=True))
 
 
 def _added_up(postings: Sequence[WordScores]) -> tuple[IntArray, NDArray[np.float64]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,10 +27,6 @@ SCORED_PER_HIT = 4
 
 WALKED = 300_000
 """Contexts that a search in which all words are common walks through, summed over its words."""
-
-COMMON = 200
-"""Contexts that hold a word, from which on its scores come from FTS5's tables in a small catalog too: of a rarer one,
-FTS5 says them as fast."""
 
 WORDS_COUNTED = 20_000
 """Words whose number of contexts is kept until the next generation: questions share their common words. About 2 MB."""
@@ -117,6 +112,8 @@ class Searching(Metadata):
             where: only documents with these metadata.
         """
         statistics = self._known_words()
+        if words and not where and statistics.asked and statistics.last <= SCORED:
+            return self._search_kept(words, limit, statistics)
         telling = words if where else self._telling(words, limit, statistics)
         found = self._search(telling, limit, where, statistics)
         if len(found) < limit and len(telling) < len(words):
@@ -130,7 +127,9 @@ class Searching(Metadata):
         fits, parameters = self._condition(where, "document_id")
         chosen = self._rare(words, statistics)
         if chosen and not where and statistics.asked:
-            return self._postings(statistics).best(chosen, limit)
+            from ctxsearch.catalog.postings import best
+
+            return best(self._postings(statistics).of(chosen), limit)
         match, tells = (" OR ".join(map(_quoted, chosen)), True) if chosen else self._together(words, statistics)
         if not match:
             return []
@@ -146,6 +145,17 @@ class Searching(Metadata):
         )
         return rows.fetchall()
 
+    def _search_kept(self, words: Sequence[str], limit: int, statistics: _Statistics) -> list[tuple[int, float]]:
+        """The same, in a catalog of which all words' scores may be read and kept."""
+        from ctxsearch.catalog.postings import best
+
+        every = self._postings(statistics).of(words)
+        telling = every
+        if statistics.contexts > SCORED_PER_HIT * limit:
+            telling = [one for one in every if 2 * len(one.context_ids) < statistics.contexts] or every
+        found = best(telling, limit)
+        return found if len(found) >= limit or len(telling) == len(every) else best(every, limit)
+
     def _postings(self, statistics: _Statistics) -> Postings:
         if statistics.postings is None:
             import numpy as np  # here, as both of these need it, and one search by words alone does not
@@ -154,19 +164,15 @@ class Searching(Metadata):
             from ctxsearch.catalog.postings import Postings
 
             query = f"SELECT rowid, -bm25(contexts_fts, {COLUMN_WEIGHTS}) FROM contexts_fts WHERE contexts_fts MATCH ?"
-            large = statistics.last > SCORED
+            tables = Bm25(self._db, statistics.last, TITLE_WEIGHT) if statistics.last < MOST_IDS else None
 
-            @functools.cache
-            def tables() -> Bm25:
-                return Bm25(self._db, statistics.last, TITLE_WEIGHT)
+            def by_fts5(word: str) -> WordScores:
+                rows = self._db.execute(query, [_quoted(word)]).fetchall()
+                return WordScores(np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows]))
 
-            def read(word: str) -> WordScores:
-                known = statistics.last < MOST_IDS and (large or self._frequency_of(word, statistics) >= COMMON)
-                found = tables().of(word) if known else None
-                if found is None:
-                    rows = self._db.execute(query, [_quoted(word)]).fetchall()
-                    found = WordScores(np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows]))
-                return found
+            def read(words: Sequence[str]) -> list[WordScores]:
+                known = tables.of(words) if tables else [None] * len(words)
+                return [by_fts5(word) if one is None else one for word, one in zip(words, known, strict=True)]
 
             statistics.postings = Postings(read)
         return statistics.postings
