@@ -178,13 +178,13 @@ def test_meaning_beside_words_answers_the_same(sample: ctxsearch.Index, monkeypa
     monkeypatch.setattr(LocalSnapshot, "searches_long", lambda _: True)  # as in an index that has lists
     assert [[(hit.context_id, hit.score) for hit in sample.query(question)] for question in questions] == alone
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ctxsearch.StoreError("the vectors are gone")
 
     monkeypatch.setattr(LocalSnapshot, "dense_scores", broken)
     with pytest.raises(ctxsearch.StoreError, match="the vectors are gone"):
         sample.query(questions[0])
-    monkeypatch.setattr(LocalSnapshot, "search_lexical", broken)
+    monkeypatch.setattr(LocalSnapshot, "lexical_scores", broken)
     with pytest.raises(ctxsearch.StoreError, match="the vectors are gone"):
         sample.query(questions[0])
 

@@ -174,3 +174,16 @@ def test_several_words_at_once_are_as_one_after_another(
             if own and alone:
                 assert own.context_ids.tolist() == alone.context_ids.tolist()
                 assert own.scores.tolist() == pytest.approx(alone.scores.tolist(), abs=1e-12)
+
+
+def test_contexts_without_a_word_and_an_empty_catalog_are_no_damage(tmp_path: Path) -> None:
+    with ctxsearch.open(tmp_path / "index") as index:
+        for documents in ([], [ctxsearch.Document("... !", source="a")], [ctxsearch.Document("A heron.", source="b")]):
+            index.add(documents)
+            for _ in range(3):
+                hits = index.query("heron", mode="lexical").hits
+                assert [hit.source for hit in hits] == [one.source for one in documents if "heron" in one.text]
+        index.delete(source="a")
+        index.delete(source="b")
+        for _ in range(3):
+            assert index.query("heron", mode="lexical").hits == ()

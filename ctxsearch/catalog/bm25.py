@@ -56,7 +56,7 @@ class Bm25:
         """Words of contexts by id; 0 where they were not asked for."""
         averages = db.execute("SELECT block FROM contexts_fts_data WHERE id = 1").fetchone()
         self._contexts, *words = _varints(averages[0] if averages else b"") or [0]
-        if not self._contexts or not sum(words):
+        if not self._contexts:
             raise sqlite3.DatabaseError("full text search has lost how many contexts there are")
         self._mean = sum(words) / self._contexts
         self._known = _Known()
@@ -84,7 +84,7 @@ class Bm25:
         each = abs(places)
         if not len(each):
             return [WordScores(np.empty(0, np.int64), np.empty(0))] * len(stems)
-        if each.max() >= len(self._lengths):
+        if not self._mean or each.max() >= len(self._lengths):
             raise sqlite3.DatabaseError("full text search has lost track: it holds contexts that are gone")
         instances = [text.count(",") + 1 if text else 0 for text in said]
         each += (np.arange(len(stems)) * len(self._lengths)).repeat(instances)  # so each stem has ids of its own

@@ -112,7 +112,7 @@ class Searching(Metadata):
             where: only documents with these metadata.
         """
         statistics = self._known_words()
-        if words and not where and statistics.asked and statistics.last <= SCORED:
+        if words and not where and statistics.asked and 0 < statistics.last <= SCORED:
             return self._search_kept(words, limit, statistics)
         telling = words if where else self._telling(words, limit, statistics)
         found = self._search(telling, limit, where, statistics)
@@ -126,7 +126,7 @@ class Searching(Metadata):
     ) -> list[tuple[int, float]]:
         fits, parameters = self._condition(where, "document_id")
         chosen = self._rare(words, statistics)
-        if chosen and not where and statistics.asked:
+        if chosen and not where and statistics.asked and statistics.last > SCORED:
             from ctxsearch.catalog.postings import best
 
             return best(self._postings(statistics).of(chosen), limit)

@@ -306,8 +306,10 @@ class LocalSnapshot:
         return self.vectors().products(embedding, context_ids)
 
     def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:
-        found = self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)
-        return [Candidate(context_id, lexical=score) for context_id, score in found]
+        return [Candidate(context_id, lexical=score) for context_id, score in self.lexical_scores(question, k, where)]
+
+    def lexical_scores(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[tuple[int, float]]:
+        return self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)
 
     def contexts_with_vectors(self) -> int:
         return self.vectors().contexts()
