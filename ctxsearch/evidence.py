@@ -58,8 +58,6 @@ class SentenceWords(NamedTuple):
 class Covered(NamedTuple):
     """How much of a question stands in the sentences of its candidates."""
 
-    counts: IntArray
-    """Sentences of each candidate."""
     shares: NDArray[np.float64]
     """For each sentence, those of a candidate one after another: of the weight of the question's words, 0 to 1."""
     pairs: NDArray[np.float64]
@@ -79,7 +77,61 @@ def sentence_words(sentences: Iterable[str]) -> SentenceWords:
     return SentenceWords(np.array(found, np.uint32), np.array(starts, np.uint32))
 
 
-def covered(question: str, candidates: Sequence[SentenceWords]) -> Covered:
+class Held(NamedTuple):
+    """What of a question stands in the sentences of some candidates, those of a candidate one after another."""
+
+    counts: IntArray
+    """Sentences of each candidate."""
+    things: NDArray[np.bool_]
+    """Whether a sentence has each of the question's words, then whether each two neighbours in the question are near
+    each other in it, shape (sentences, words + pairs)."""
+    words: int
+    """How many of the things are words."""
+
+    def joined(self, other: Held) -> Held:
+        """These candidates and others, of the same question."""
+        if not len(other.counts):
+            return self
+        counts, things = (np.concatenate(parts) for parts in zip(self[:2], other[:2], strict=True))
+        return Held(counts, things, self.words)
+
+    def at(self, places: Sequence[int]) -> Held:
+        """Some of the candidates, by place."""
+        chosen = np.array(places, np.int64)
+        counts, ends = self.counts[chosen], self.counts.cumsum()[chosen]
+        lasts = counts.cumsum()
+        return Held(counts, self.things[(ends - lasts).repeat(counts) + np.arange(counts.sum())], self.words)
+
+
+class Sought:
+    """The words of a question, to be looked for in sentences."""
+
+    def __init__(self, question: str) -> None:
+        asked = numbers(question)
+        different = list(dict.fromkeys(asked))[:WORDS_ASKED]
+        column = {word: place for place, word in enumerate(different)}
+        neighbours = [(column[a], column[b]) for a, b in dict.fromkeys(pairwise(asked)) if a in column and b in column]
+        self._words = np.array(different, np.uint32)[:, np.newaxis]
+        self._one, self._other = np.array(neighbours, np.int64).reshape(-1, 2).T
+
+    def find(self, candidates: Sequence[SentenceWords]) -> Held:
+        """What of them stands in each sentence of each candidate."""
+        counts = np.array([len(own.starts) for own in candidates], np.int64)
+        words, pairs = len(self._words), len(self._one)
+        if not counts.sum():
+            return Held(counts, np.zeros((0, words + pairs), np.bool_), words)
+        lengths = np.array([len(own.words) for own in candidates], np.int64)
+        firsts = lengths.cumsum() - lengths + NEAR
+        starts = np.concatenate([own.starts for own in candidates]) + firsts.repeat(counts)
+        positions = np.concatenate([_NO_WORDS, *(own.words for own in candidates)])
+        at = np.empty((words + pairs, len(positions)), np.bool_)
+        held = np.equal(self._words, positions, out=at[:words])
+        if pairs:
+            np.logical_and(_around(held)[self._one], held[self._other], out=at[words:])
+        return Held(counts, _by_sentence(at, starts), words)
+
+
+def covered(held: Held) -> Covered:
     """How much of a question stands in each sentence of its candidates.
 
     Returns:
@@ -88,11 +140,10 @@ def covered(question: str, candidates: Sequence[SentenceWords]) -> Covered:
         neighbours, where d hold both within `NEAR` words in a sentence. A word that none holds takes no part in the
         shares; ``known`` tells of it.
     """
-    counts = np.array([len(own.starts) for own in candidates], np.int64)
+    counts, things, words = held
     firsts = (counts.cumsum() - counts)[counts > 0]
     if not len(firsts):
-        return Covered(counts, np.zeros(0), np.zeros(0), 0.0)
-    things, words = _held(question, candidates, counts)
+        return Covered(np.zeros(0), np.zeros(0), 0.0)
     frequencies = np.add.reduce(np.logical_or.reduceat(things, firsts, axis=0), axis=0)
     weights = np.log1p((len(counts) - frequencies + 0.5) / (frequencies + 0.5))
     every = float(weights[:words].sum())
@@ -100,31 +151,8 @@ def covered(question: str, candidates: Sequence[SentenceWords]) -> Covered:
     weighed, whole = things * weights, float(weights[:words].sum())
     pairs = weighed[:, words:].sum(axis=1)
     if not whole:
-        return Covered(counts, np.zeros(len(things)), pairs, 0.0)
-    return Covered(counts, weighed[:, :words].sum(axis=1) / whole, pairs, whole / every)
-
-
-def _held(question: str, candidates: Sequence[SentenceWords], counts: IntArray) -> tuple[NDArray[np.bool_], int]:
-    """Which sentences have each of a question's words, then in which each two neighbours in the question are near each
-    other, shape (sentences, words + pairs); and how many of these columns are words.
-
-    Args:
-        counts: sentences of each candidate, at least one in all.
-    """
-    asked = numbers(question)
-    different = list(dict.fromkeys(asked))[:WORDS_ASKED]
-    column = {word: place for place, word in enumerate(different)}
-    neighbours = [(column[a], column[b]) for a, b in dict.fromkeys(pairwise(asked)) if a in column and b in column]
-    lengths = np.array([len(own.words) for own in candidates], np.int64)
-    firsts = lengths.cumsum() - lengths + NEAR
-    starts = np.concatenate([own.starts for own in candidates]) + firsts.repeat(counts)
-    positions = np.concatenate([_NO_WORDS, *(own.words for own in candidates)])
-    at = np.empty((len(different) + len(neighbours), len(positions)), np.bool_)
-    words = np.equal(np.array(different, np.uint32)[:, np.newaxis], positions, out=at[: len(different)])
-    if neighbours:
-        one, other = np.array(neighbours).T
-        np.logical_and(_around(words)[one], words[other], out=at[len(different) :])
-    return _by_sentence(at, starts), len(different)
+        return Covered(np.zeros(len(things)), pairs, 0.0)
+    return Covered(weighed[:, :words].sum(axis=1) / whole, pairs, whole / every)
 
 
 def _around(at: NDArray[np.bool_]) -> NDArray[np.bool_]:

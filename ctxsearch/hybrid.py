@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ctxsearch import fusion
-from ctxsearch.evidence import covered
+from ctxsearch.evidence import Sought, covered
 from ctxsearch.records import SENTENCE_WEIGHT, Candidate, Evidence, FloatArray, IntArray, Question, Ranked
 from ctxsearch.store import Snapshot
 
@@ -41,7 +41,13 @@ def rank_hybrid(
     if where is None and snapshot.searches_long():
         beside = _beside().submit(search_dense, (), beside=True)
     try:
-        lexical = dict(snapshot.lexical_scores(question, max(LEXICAL_DEPTH, k), where))
+        lexical = {
+            c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, max(LEXICAL_DEPTH, k), where)
+        }
+        # While the question is being embedded, its words are looked for in the candidates that there are.
+        sought, looked_in = Sought(question), {context_id: place for place, context_id in enumerate(lexical)}
+        words = snapshot.sentence_words(lexical)
+        held = sought.find([words[context_id] for context_id in looked_in])
     finally:
         if beside:
             beside.exception()  # waits: it reads the snapshot
@@ -56,9 +62,12 @@ def rank_hybrid(
     best = fusion.blend(ids, scores, points, looked_at)
     first = ids[best].tolist()
     cosines, points = scores[best], points[best]
-    words = snapshot.sentence_words(first)
-    coverage = covered(question, [words[context_id] for context_id in first])
-    counts = coverage.counts
+    missing = [context_id for context_id in first if context_id not in looked_in]
+    looked_in |= {context_id: place for place, context_id in enumerate(missing, start=len(looked_in))}
+    words = snapshot.sentence_words(missing)
+    held = held.joined(sought.find([words[context_id] for context_id in missing]))
+    held = held.at([looked_in[context_id] for context_id in first])
+    coverage, counts = covered(held), held.counts
     products, rows = snapshot.products(asked.states, first)
     joint = fusion.joint(products, rows, counts, coverage.shares, coverage.pairs, points, SENTENCE_WEIGHT)
     firsts = counts.cumsum() - counts

@@ -171,8 +171,7 @@ def test_sentence_row_is_that_of_its_own_words(encoder: Encoder) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_questions_under_way_together_are_what_they_are_alone(threads: int) -> None:
-    """Short ones and long ones are of different shapes, and of graphs that were compiled apart. With three threads they
-    are embedded beside whoever asks, with fewer at once."""
+    """Short ones and long ones are of different shapes, and of graphs that were compiled apart."""
     encoder = Encoder(find_model(DEFAULT_MODEL), threads=threads)
     texts = ["red fox", "Who " + "ran and " * 10 + "fell?", "blue whale"]
     alone = [encoder.embed_questions([text])[0].embedding for text in texts]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ctxsearch import evidence
 from ctxsearch import words as words_module
-from ctxsearch.evidence import NEAR, SentenceWords, sentence_words
+from ctxsearch.evidence import NEAR, SentenceWords, Sought, sentence_words
 from ctxsearch.words import fullest, numbers, words
 
 vocabulary = st.sampled_from(
@@ -41,8 +41,7 @@ class Covered(NamedTuple):
 
 
 def covered(question: str, candidates: Mapping[int, Sequence[str]]) -> Covered:
-    found = evidence.covered(question, [sentence_words(own) for own in candidates.values()])
-    assert found.counts.tolist() == [len(own) for own in candidates.values()]
+    found = evidence.covered(Sought(question).find([sentence_words(own) for own in candidates.values()]))
     contexts, first = {}, 0
     for context, own in candidates.items():
         last = first + len(own)
@@ -95,6 +94,21 @@ def test_words_made_ready_give_what_the_sentences_give(question: str, candidates
         assert own.shares == pytest.approx(wanted.shares, abs=1e-12)
         assert own.pairs == pytest.approx(wanted.pairs, abs=1e-12)
     assert found.known == pytest.approx(expected.known, abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(phrases, candidate_sets, st.randoms())
+def test_what_is_found_in_two_parts_is_what_is_found_at_once(
+    question: str, candidates: dict[int, list[str]], draw: random.Random
+) -> None:
+    sought, texts = Sought(question), [sentence_words(own) for own in candidates.values()]
+    cut = draw.randint(0, len(texts))
+    together = sought.find(texts[:cut]).joined(sought.find(texts[cut:]))
+    chosen = draw.sample(range(len(texts)), draw.randint(0, len(texts)))
+    found, expected = together.at(chosen), sought.find([texts[i] for i in chosen])
+    assert found.counts.tolist() == expected.counts.tolist()
+    assert found.things.tolist() == expected.things.tolist()
+    assert found.words == expected.words
 
 
 @settings(max_examples=100, deadline=None)

@@ -184,7 +184,7 @@ def test_meaning_beside_words_answers_the_same(sample: ctxsearch.Index, monkeypa
     monkeypatch.setattr(LocalSnapshot, "dense_scores", broken)
     with pytest.raises(ctxsearch.StoreError, match="the vectors are gone"):
         sample.query(questions[0])
-    monkeypatch.setattr(LocalSnapshot, "lexical_scores", broken)
+    monkeypatch.setattr(LocalSnapshot, "search_lexical", broken)
     with pytest.raises(ctxsearch.StoreError, match="the vectors are gone"):
         sample.query(questions[0])
 

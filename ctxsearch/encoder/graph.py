@@ -3,7 +3,7 @@
 It is compiled when it is first asked for, for contexts and for questions apart. For contexts several inferences run
 side by side, each on its share of the cores: they never wait for each other inside a layer, and their data stay in the
 caches of one core (benchmarks/ENCODER.md). For questions one inference has several cores, since somebody waits;
-of more than two, one is left to whoever has other work meanwhile.
+one is left to whoever has other work meanwhile.
 
 A graph of dynamic shapes takes batches of contexts of like length. For questions fixed shapes save a fifth of the time
 of an inference: it is compiled for short ones and for the window, and takes one at a time, so that a question's
@@ -106,13 +106,6 @@ class Graph:
         short = tokens <= SHORT_QUESTION < self._passport.question_window
         cores = max(1, min(MOST_QUESTION_THREADS, self._threads - beside))
         return self._compiled_for(_For(SHORT_QUESTION if short else self._passport.question_window, cores))
-
-    @property
-    def spares_a_core(self) -> bool:
-        """Whether the inference of a question may leave a core to others. With two cores it would be left with one: it
-        takes nearly twice as long then, since its weights come from memory, and one core does not ask for them as fast.
-        """
-        return self._threads > 2
 
     def rest(self) -> None:
         """Let go of what `for_contexts` gave, and of its memory as soon as nobody uses it."""

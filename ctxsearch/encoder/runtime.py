@@ -143,13 +143,10 @@ class Encoder:
         return asked.embedded()
 
     def begin_questions(self, questions: Sequence[str]) -> Callable[[], list[Question]]:
-        """Begin to embed questions, and leave a core to the caller; where there are too few for that, embed them.
+        """Begin to embed questions, and leave a core to the caller where there is one.
 
         What this returns has to be called, once; it waits, and gives the embeddings.
         """
-        if not self._graph.spares_a_core:
-            embedded = self.embed_questions(questions)
-            return lambda: embedded
         asked = self._asked(questions)
         begun = [
             compiled.begin([asked.ids[place] for place in places], partial(self._pool_questions, asked, places))

@@ -306,10 +306,8 @@ class LocalSnapshot:
         return self.vectors().products(embedding, context_ids)
 
     def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:
-        return [Candidate(context_id, lexical=score) for context_id, score in self.lexical_scores(question, k, where)]
-
-    def lexical_scores(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[tuple[int, float]]:
-        return self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)
+        found = self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)
+        return [Candidate(context_id, lexical=score) for context_id, score in found]
 
     def contexts_with_vectors(self) -> int:
         return self.vectors().contexts()

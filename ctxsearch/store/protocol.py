@@ -45,10 +45,6 @@ class Snapshot(Protocol):
         """The k best contexts by BM25, best first; the question is plain text."""
         ...
 
-    def lexical_scores(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[tuple[int, float]]:
-        """The same, as ids and scores."""
-        ...
-
     def dense_scores(
         self,
         embedding: FloatArray,
