@@ -34,6 +34,7 @@ from ctxsearch.records import (
     Mode,
     ReembedReport,
     RepairReport,
+    UnderWay,
 )
 from ctxsearch.store import LocalStore, Snapshot, Writer
 
@@ -554,7 +555,7 @@ class Index:
         space.enter(model.passport)
         if beside:
             return lambda questions: self._encoder_of(model).begin_questions(questions)
-        return lambda questions: lambda: self._encoder_of(model).embed_questions(questions)
+        return lambda questions: UnderWay(lambda: self._encoder_of(model).embed_questions(questions))
 
     def _encoder_of(self, model: ModelFolder) -> Encoder:
         with self._loading:

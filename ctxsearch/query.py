@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from ctxsearch.calibration import Calibration
@@ -23,13 +24,14 @@ from ctxsearch.records import (
     Question,
     Ranked,
     Scores,
+    UnderWay,
     sentence_texts,
 )
 from ctxsearch.store import LEXICAL_WORDS, Snapshot, Store
 from ctxsearch.words import fullest
 
-Embed: TypeAlias = Callable[[Sequence[str]], Callable[[], list[Question]]]
-"""Begins to embed questions, and returns what waits for the end of it."""
+Embed: TypeAlias = Callable[[Sequence[str]], UnderWay[list[Question]]]
+"""Begins to embed questions."""
 
 LEAST_RANKED = 10
 """Hits that are scored at the least, so that the first one's score does not depend on k."""
@@ -102,7 +104,7 @@ class _Embeddings:
     def __init__(self, embed: Embed, questions: Sequence[str], *, aside: bool) -> None:
         self._questions = questions
         self._embed = embed
-        self._finish: Callable[[], list[Question]] | None = None
+        self._begun: UnderWay[list[Question]] | None = None
         self._embedded: list[Question] = []
         self._error: BaseException | None = None
         started = time.perf_counter()
@@ -110,7 +112,7 @@ class _Embeddings:
         if self._thread:
             self._thread.start()
         else:
-            self._finish = embed(questions)
+            self._begun = embed(questions)
         self._done = False
         self._waited = time.perf_counter() - started
 
@@ -119,6 +121,12 @@ class _Embeddings:
         if self._error is not None:
             raise self._error
         return self._embedded[place]
+
+    def over(self) -> bool:
+        """Whether there is nothing to wait for."""
+        if self._thread:
+            return not self._thread.is_alive()
+        return self._done or self._begun is None or self._begun.over()
 
     def wait(self) -> None:
         """Wait until they are made, well or not."""
@@ -134,7 +142,7 @@ class _Embeddings:
 
     def _run(self) -> None:
         try:
-            self._embedded = (self._finish or self._embed(self._questions))()
+            self._embedded = (self._begun or self._embed(self._questions)).finish()
         except BaseException as error:  # raised again where an embedding is asked for
             self._error = error
 
@@ -158,7 +166,8 @@ def _answer(
 ) -> Answer:
     started = time.perf_counter()
     with store.snapshot() as snapshot:
-        ranked = rank(snapshot, question, (lambda: embeddings[place]) if embeddings else None, k, mode, where)
+        embedded = UnderWay(partial(embeddings.__getitem__, place), embeddings.over) if embeddings else None
+        ranked = rank(snapshot, question, embedded, k, mode, where)
         scores = [one.evidence.score for one in ranked]
         if calibration:
             scores = calibration.probabilities([one.evidence for one in ranked])
@@ -192,7 +201,7 @@ def _answer(
 def rank(
     snapshot: Snapshot,
     question: str,
-    embedded: Callable[[], Question] | None,
+    embedded: UnderWay[Question] | None,
     k: int,
     mode: Mode,
     where: Mapping[str, Any] | None = None,
@@ -202,7 +211,7 @@ def rank(
     Args:
         snapshot: what is searched.
         question: plain text.
-        embedded: gives the same, embedded, as soon as it is; None in lexical mode.
+        embedded: the same; None in lexical mode.
         k: how many are wanted.
         mode: how.
         where: only documents with these metadata.
@@ -213,7 +222,7 @@ def rank(
         return [Ranked(c, Evidence(c.lexical or 0.0, lexical=c.lexical or 0.0)) for c in found]
     if mode == "dense":
         snapshot.ready_vectors()
-        found = snapshot.search_dense(embedded().embedding, k, SENTENCE_WEIGHT, where)
+        found = snapshot.search_dense(embedded.finish().embedding, k, SENTENCE_WEIGHT, where)
         return [Ranked(c, Evidence(c.dense or 0.0, dense=c.dense or 0.0)) for c in found]
     from ctxsearch.hybrid import rank_hybrid  # here: it needs numpy, and a search by words alone does not
 

@@ -6,13 +6,15 @@ unit-length float32 rows. Nothing here knows files, SQL, FAISS or a model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, overload
 
 if TYPE_CHECKING:  # numpy takes 0.1 s to import, and a lexical query needs none
     import numpy as np
     from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
@@ -188,6 +190,15 @@ class Question:
     """The same without its lexical part, of shape (dim,): inner products with embeddings are the cosines of their token
     states. Hybrid search counts words by itself, and exactly."""
     truncated: bool
+
+
+class UnderWay(NamedTuple, Generic[T]):
+    """What is made while whoever asked for it does something else."""
+
+    finish: Callable[[], T]
+    """Waits for it, and gives it."""
+    over: Callable[[], bool] = lambda: True
+    """Whether there is nothing to wait for: it is made, or nothing is done before `finish` is called."""
 
 
 class Candidate(NamedTuple):

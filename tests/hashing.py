@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 
 import ctxsearch
 from ctxsearch.passport import CARD, GRAPH, TOKENIZER, WEIGHTS, ModelFolder, Passport, checksums
-from ctxsearch.records import Context, Embeddings, FloatArray, Question
+from ctxsearch.records import Context, Embeddings, FloatArray, Question, UnderWay
 
 
 def make_model(home: Path, name: str, *, dim: int = 16, window: int = 40) -> ModelFolder:
@@ -72,8 +72,8 @@ class HashEncoder:
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
         return [Question(text, self.vector(text), self.vector(text), False) for text in questions]
 
-    def begin_questions(self, questions: Sequence[str]) -> Callable[[], list[Question]]:
-        return partial(self.embed_questions, questions)
+    def begin_questions(self, questions: Sequence[str]) -> UnderWay[list[Question]]:
+        return UnderWay(partial(self.embed_questions, questions))
 
 
 def install() -> None:

@@ -176,13 +176,15 @@ def test_questions_under_way_together_are_what_they_are_alone(threads: int) -> N
     texts = ["red fox", "Who " + "ran and " * 10 + "fell?", "blue whale"]
     alone = [encoder.embed_questions([text])[0].embedding for text in texts]
     first, second = encoder.begin_questions(texts[:1]), encoder.begin_questions(texts[1:2])
-    together = [second()[0], first()[0], encoder.begin_questions(texts[2:])()[0]]
+    together = [second.finish()[0], first.finish()[0], encoder.begin_questions(texts[2:]).finish()[0]]
     for found, i in zip(together, (1, 0, 2), strict=True):
         assert found.text == texts[i]
         np.testing.assert_array_equal(found.embedding, alone[i])
     for found, embedding in zip(encoder.embed_questions(texts), alone, strict=True):
         np.testing.assert_allclose(found.embedding, embedding, rtol=0, atol=1e-5)
-    assert encoder.begin_questions([])() == []
+    assert first.over()
+    assert second.over()
+    assert encoder.begin_questions([]).finish() == []
 
 
 def test_question_of_32_tokens_fits_and_of_33_is_cut(encoder: Encoder) -> None:

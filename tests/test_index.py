@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +188,46 @@ def test_meaning_beside_words_answers_the_same(sample: ctxsearch.Index, monkeypa
     monkeypatch.setattr(LocalSnapshot, "search_lexical", broken)
     with pytest.raises(ctxsearch.StoreError, match="the vectors are gone"):
         sample.query(questions[0])
+
+
+def test_hits_are_the_same_whether_read_ahead_or_not(sample: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    questions = ["who may approve a refund?", "how is the gauge read?", "rain"]
+    ahead: list[int] = []
+    read = LocalSnapshot.read_ahead
+
+    def counted(self: LocalSnapshot, context_ids: Sequence[int]) -> None:
+        ahead.extend(context_ids)
+        read(self, context_ids)
+
+    monkeypatch.setattr(LocalSnapshot, "read_ahead", counted)
+    monkeypatch.setattr("ctxsearch.query._Embeddings.over", lambda _: True)
+    expected = [sample.query(question).hits for question in questions]
+    assert not ahead
+    monkeypatch.setattr("ctxsearch.query._Embeddings.over", lambda _: False)
+    assert [sample.query(question).hits for question in questions] == expected
+    assert {hit.context_id for hits in expected for hit in hits} & set(ahead)
+
+
+def test_what_cannot_be_read_ahead_is_said_when_it_is_asked_for(
+    sample: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sample._store.snapshot() as snapshot:
+        expected = snapshot.contexts([1, 2])
+        contexts = snapshot._catalog.contexts
+        snapshot.read_ahead([2, 10_000])
+        assert snapshot.contexts([1, 2]) == expected
+        with pytest.raises(ctxsearch.DamagedIndexError, match="missing, first 10000"):
+            snapshot.contexts([1, 10_000])
+
+        def damaged(context_ids: Sequence[int]) -> object:
+            raise ctxsearch.DamagedIndexError("context 1 is damaged")
+
+        monkeypatch.setattr(snapshot._catalog, "contexts", damaged)
+        snapshot.read_ahead([1])
+        with pytest.raises(ctxsearch.DamagedIndexError, match="context 1 is damaged"):
+            snapshot.contexts([1])
+        monkeypatch.setattr(snapshot._catalog, "contexts", contexts)
+        assert snapshot.contexts([1]) == {1: expected[1]}
 
 
 def test_truncation_is_said(sample: ctxsearch.Index) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ctxsearch.encoder.library import openvino
 from ctxsearch.errors import ModelError
-from ctxsearch.records import FloatArray, IntArray
+from ctxsearch.records import FloatArray, IntArray, UnderWay
 
 TOKENS_PER_BATCH = 2048
 """Padded tokens of one inference. Half as many are as fast, and twice as many a tenth slower: the layers between the
@@ -116,14 +116,14 @@ class Compiled:
                 future.cancel()
             wait(futures)
 
-    def begin(self, ids: Sequence[IntArray], consume: Consumer) -> Callable[[], None]:
-        """Begin to run the graph over texts; what this returns has to be called, once, and does the rest.
+    def begin(self, ids: Sequence[IntArray], consume: Consumer) -> UnderWay[None]:
+        """Begin to run the graph over texts; has to be finished, once.
 
         A batch alone is run by a thread of OpenVINO meanwhile; of several, none is begun.
         """
         batches = list(self._batches([len(row) for row in ids]))
         if len(batches) != 1:
-            return partial(self.run, ids, consume)
+            return UnderWay(partial(self.run, ids, consume))
         one = self._requests.get()
         try:
             one.request.start_async(self._feed([ids[i] for i in batches[0]], one), share_inputs=True)
@@ -142,7 +142,13 @@ class Compiled:
             finally:
                 self._requests.put(one)
 
-        return finish
+        def over() -> bool:
+            try:
+                return bool(one.request.wait_for(0))
+            except RuntimeError:  # which `finish` raises
+                return True
+
+        return UnderWay(finish, over)
 
     def _infer(self, ids: Sequence[IntArray], members: Sequence[int], consume: Consumer) -> None:
         one = self._requests.get()

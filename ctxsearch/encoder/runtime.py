@@ -7,7 +7,7 @@ Günther et al. 2024, arXiv:2409.04701).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from ctxsearch.encoder.lexical import LexicalPart
 from ctxsearch.encoder.tokens import SAFE_SPACE, Tokenizer
 from ctxsearch.errors import ModelError
 from ctxsearch.passport import ModelFolder, Passport, vocabulary_file
-from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Question
+from ctxsearch.records import Context, Embeddings, FloatArray, IntArray, Question, UnderWay
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -142,11 +142,8 @@ class Encoder:
             compiled.run([asked.ids[place] for place in places], partial(self._pool_questions, asked, places))
         return asked.embedded()
 
-    def begin_questions(self, questions: Sequence[str]) -> Callable[[], list[Question]]:
-        """Begin to embed questions, and leave a core to the caller where there is one.
-
-        What this returns has to be called, once; it waits, and gives the embeddings.
-        """
+    def begin_questions(self, questions: Sequence[str]) -> UnderWay[list[Question]]:
+        """Begin to embed questions, and leave a core to the caller where there is one; has to be finished, once."""
         asked = self._asked(questions)
         begun = [
             compiled.begin([asked.ids[place] for place in places], partial(self._pool_questions, asked, places))
@@ -157,10 +154,10 @@ class Encoder:
         def finish() -> list[Question]:
             with ExitStack() as rest:
                 for one in begun:
-                    rest.callback(one)
+                    rest.callback(one.finish)
             return asked.embedded()
 
-        return finish
+        return UnderWay(finish, lambda: all(one.over() for one in begun))
 
     def _asked(self, questions: Sequence[str]) -> _Asked:
         window = self.passport.question_window

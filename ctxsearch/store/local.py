@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctxsearch.catalog import Catalog, StoredContext, words_of
@@ -249,6 +249,7 @@ class LocalSnapshot:
         recall: float,
     ) -> None:
         self.generation = generation
+        self._ahead: dict[int, StoredContext] = {}
         self._recall = recall
         self.passport = passport
         self._follower = follower
@@ -261,7 +262,13 @@ class LocalSnapshot:
         self.failures = catalog.failures
 
     def contexts(self, context_ids: Iterable[int]) -> dict[int, StoredContext]:
-        return self._complete(set(context_ids), self._catalog.contexts)
+        wanted = set(context_ids)
+        ahead = {context_id: self._ahead[context_id] for context_id in wanted & self._ahead.keys()}
+        return ahead | self._complete(wanted - ahead.keys(), self._catalog.contexts)
+
+    def read_ahead(self, context_ids: Sequence[int]) -> None:
+        with suppress(StoreError):
+            self._ahead = self._catalog.contexts(context_ids)
 
     def sentence_words(self, context_ids: Iterable[int]) -> dict[int, SentenceWords]:
         return self._complete(set(context_ids), self._catalog.sentence_words)

@@ -83,6 +83,10 @@ class Snapshot(Protocol):
         """Which words stand in which sentences of contexts, by id."""
         ...
 
+    def read_ahead(self, context_ids: Sequence[int]) -> None:
+        """Read contexts that `contexts` may be asked for. What cannot be read is said when it is asked for."""
+        ...
+
     def contexts(self, context_ids: Iterable[int]) -> dict[int, StoredContext]:
         """Contexts by id, with what belongs to them."""
         ...
