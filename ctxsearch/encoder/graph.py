@@ -3,7 +3,7 @@
 It is compiled when it is first asked for, for contexts and for questions apart. For contexts several inferences run
 side by side, each on its share of the cores: they never wait for each other inside a layer, and their data stay in the
 caches of one core (benchmarks/ENCODER.md). For questions one inference has several cores, since somebody waits;
-one is left to whoever has other work meanwhile.
+of more than two, one is left to whoever has other work meanwhile.
 
 A graph of dynamic shapes takes batches of contexts of like length. For questions fixed shapes save a fifth of the time
 of an inference: it is compiled for short ones and for the window, and takes one at a time, so that a question's
@@ -96,7 +96,8 @@ class Graph:
 
         Args:
             tokens: of the question, ``[CLS]`` and ``[SEP]`` counted.
-            beside: whoever asks has other work meanwhile, which needs a core.
+            beside: whoever asks has other work meanwhile, and is left a core, where there are more than two. Of two
+                both are used: as soon as whoever asks waits, the inference goes on in both.
 
         Raises:
             ModelError: it is not what the card says, or OpenVINO cannot run it.
@@ -104,7 +105,8 @@ class Graph:
         if self._static:
             return self._compiled_for(_For(self._passport.question_window))
         short = tokens <= SHORT_QUESTION < self._passport.question_window
-        cores = max(1, min(MOST_QUESTION_THREADS, self._threads - beside))
+        spared = 1 if beside and self._threads > 2 else 0
+        cores = min(MOST_QUESTION_THREADS, self._threads - spared)
         return self._compiled_for(_For(SHORT_QUESTION if short else self._passport.question_window, cores))
 
     def rest(self) -> None:

@@ -143,7 +143,7 @@ class Encoder:
         return asked.embedded()
 
     def begin_questions(self, questions: Sequence[str]) -> UnderWay[list[Question]]:
-        """Begin to embed questions, and leave a core to the caller where there is one; has to be finished, once."""
+        """Begin to embed questions, and leave a core to the caller where there are enough; has to be finished, once."""
         asked = self._asked(questions)
         begun = [
             compiled.begin([asked.ids[place] for place in places], partial(self._pool_questions, asked, places))

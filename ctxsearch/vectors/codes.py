@@ -53,8 +53,9 @@ _LEVELS = {
 _LOST = {1: 0.009497, 2: 0.1175}
 """The share of the variance that they lose."""
 
-_ONE_BY_ONE = 11
-"""FAISS's number for looking through lists in the order given: 2.6 ms where its own choice takes 3.5."""
+_ONE_BY_ONE, _ONE_LIST = 11, 13
+"""FAISS's numbers for looking through lists in the order given, 2.6 ms where its own choice takes 3.5, and for what is
+faster by a sixth in a single list; both keep what they find in no order until the end."""
 
 
 class Found(NamedTuple):
@@ -204,7 +205,7 @@ class Codes:
         given = [faiss.swig_ptr(array) for array in (near, products, estimates, positions)]
         parameters = self._search_parameters(len(near), chosen, thread)
         with threads():
-            self._index.implem = _ONE_BY_ONE
+            self._index.implem = _ONE_BY_ONE if len(near) > 1 else _ONE_LIST
             self._index.search_preassigned_c(1, faiss.swig_ptr(query), rows, *given, False, parameters)
         return Found(positions, estimates)
 
