@@ -182,6 +182,7 @@ class Codes:
             near, products = np.zeros(1, np.int64), np.zeros(1, np.float32)
         codes = self._index.ntotal * len(near) // self._index.nlist
         count = max(1, min(MOST_THREADS, (os.cpu_count() or 1) - beside, len(near), codes // CODES_A_THREAD))
+        self._index.implem = _ONE_BY_ONE if len(near) > 1 else _ONE_LIST  # threads share it
         # Each thread has some of the nearest lists, and some of the others.
         some = [(np.ascontiguousarray(near[i::count]), np.ascontiguousarray(products[i::count])) for i in range(count)]
         others = [_beside().submit(self._search, query, rows, *some[i], chosen, i) for i in range(1, count)]
@@ -205,7 +206,6 @@ class Codes:
         given = [faiss.swig_ptr(array) for array in (near, products, estimates, positions)]
         parameters = self._search_parameters(len(near), chosen, thread)
         with threads():
-            self._index.implem = _ONE_BY_ONE if len(near) > 1 else _ONE_LIST
             self._index.search_preassigned_c(1, faiss.swig_ptr(query), rows, *given, False, parameters)
         return Found(positions, estimates)
 
