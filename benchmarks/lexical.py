@@ -95,8 +95,8 @@ def fill(path: Path, contexts: int, words: collections.Counter[str]) -> LocalSto
             title = " ".join(chosen[0][:3])
             document = Document("".join(context.text for context in made), source=f"d{number}", title=title)
             key = writer.put_document(document, str(number))
-            rows = [row + draw.random((1, 8), np.float32) for _ in made]
-            writer.put_contexts(key, title, made, rows)
+            context_ids = writer.put_contexts(key, title, made)
+            writer.put_vectors(context_ids, [row + draw.random((1, 8), np.float32) for _ in made])
             if number % DOCUMENTS_OF_A_COMMIT == 0:
                 writer.commit()
         writer.commit()

@@ -214,7 +214,8 @@ def _put(writer: Any, contexts: list[tuple[Context, Any]], number: int) -> None:
         at += len(context.text)
     document = Document("".join(c.text for c in shifted), f"document-{group}", f"document {group}", metadata)
     document_id = writer.put_document(document, f"hash-{group}")
-    writer.put_contexts(document_id, document.title, shifted, [rows for _, rows in contexts])
+    context_ids = writer.put_contexts(document_id, document.title, shifted)
+    writer.put_vectors(context_ids, [rows for _, rows in contexts])
 
 
 def truth(work: Path, contexts: int, embeddings: Any) -> dict[str, list[list[int]]]:

@@ -15,6 +15,7 @@ UNBROKEN_CHARACTERS = 1000
 """A run of so many characters without a space is no word of any script that a WordPiece model reads."""
 
 _UNBROKEN = re.compile(rf"[^\s⺀-￿]{{{UNBROKEN_CHARACTERS},}}")  # scripts from U+2E80 on write without spaces
+_as_json = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -45,7 +46,7 @@ def hash_content(document: Document) -> str:
     headings = [[heading.start, heading.level, heading.title] for heading in document.headings]
     metadata = {key: value for key, value in document.metadata.items() if key != readers.MODIFIED}
     parts: list[Any] = [document.title, metadata, headings, *([document.pages] if document.pages else [])]
-    rest = json.dumps(parts, sort_keys=True, allow_nan=False)
+    rest = _as_json(parts)
     if "\\ud" in rest:  # half a character, which JSON as we keep it cannot have
         json.dumps(parts, ensure_ascii=False).encode()
     return hashlib.sha256(f"{rest}\0{document.text}".encode()).hexdigest()

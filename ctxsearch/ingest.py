@@ -1,7 +1,8 @@
 """The way in: sources -> documents -> contexts -> embeddings -> store.
 
 Everything is streamed: documents are read one by one, their contexts gathered into windows, and while two windows are
-with the encoder the next is read and cut and the one before is written. What is reported is committed.
+with the encoder the next is read and cut and the texts of the first are written, then its vectors. What is reported is
+committed.
 """
 
 from __future__ import annotations
@@ -31,8 +32,14 @@ if TYPE_CHECKING:
 CONTEXTS_PER_WINDOW = 1024
 """Contexts that are sorted by length and embedded together. Of 512, two of a hundred tokens more would be padding."""
 
+CONTEXTS_OF_FIRST_WINDOW = 128
+"""The first window is small, so that the encoder need not wait for long."""
+
 WINDOWS_EMBEDDED = 2
 """Windows with the encoder at once: when the last batches of one leave a core free, it begins with the next."""
+
+TURN_SECONDS, INSTANT_SECONDS = 0.002, 0.00005
+"""After how long the thread that reads and cuts gives way to the encoder's, and for how long."""
 
 RESTING_CONTEXTS = 4 * CONTEXTS_PER_WINDOW
 """Contexts of a run from which on the encoder gives its memory back before vector files are made."""
@@ -196,6 +203,7 @@ class _Run:
         self._on_progress = on_progress
         self._started = time.perf_counter()
         self._embedding: Encoder | None = None
+        self._gives_way = 0.0
         self._busy_before = 0.0
         self._put = self._committed = _Tally()
         self._unchanged = self._deleted = self._restated = self._moved = self._generation = 0
@@ -298,16 +306,17 @@ class _Run:
 
     def _windows(self, documents: Iterable[Document]) -> Iterator[list[_Part]]:
         window: list[_Part] = []
-        size = 0
+        size, most = 0, min(CONTEXTS_OF_FIRST_WINDOW, CONTEXTS_PER_WINDOW)
         for document in documents:
+            self._give_way()
             part = self._admit(document)
             if part is None:
                 continue
             encoder = self._encoder()
             for context in contexts.split(part.document, encoder.count_tokens, encoder.context_budget):
-                if size == CONTEXTS_PER_WINDOW:
+                if size == most:
                     yield window
-                    window, size = [], 0
+                    window, size, most = [], 0, CONTEXTS_PER_WINDOW
                     if part.contexts:
                         part = replace(part, first=False, contexts=[])
                 if not part.contexts:
@@ -317,6 +326,14 @@ class _Run:
             part.last = True
         if window:
             yield window
+
+    def _give_way(self) -> None:
+        """Let the encoder's threads have the interpreter. Who lets go of it for moments, as each call of SQLite does,
+        has it again before another thread is awake, so that these would wait until a window is cut."""
+        now = time.perf_counter()
+        if now >= self._gives_way:
+            time.sleep(INSTANT_SECONDS)
+            self._gives_way = time.perf_counter() + TURN_SECONDS
 
     def _admit(self, document: Document) -> _Part | None:
         """Decide what becomes of a document: the first part of it, or None if there is nothing to do."""
@@ -331,13 +348,11 @@ class _Run:
             why = "its metadata cannot be written as JSON"
             self.fail(document.source, why, document.origin, whole=not document.is_record)
             return None
-        if self.seen.differs(document.key, content_hash):
+        repeated = self.seen.meet(document.key, content_hash)
+        if repeated is False:
             why = "came a second time in this run, with other content"
             self.fail(document.source, why, document.origin, whole=not document.is_record)
             return None
-        repeated = document.key in self.seen
-        if not repeated:
-            self.seen.add(document.key, content_hash)
         known = None if repeated else self.writer.known(document.key)
         if repeated or (known and known.content_hash == content_hash):
             if known and (known.origin, known.metadata.get(readers.MODIFIED)) != (
@@ -371,15 +386,16 @@ class _Run:
             return True
         return False
 
-    def _write(self, window: list[_Part], future: Future[Embeddings]) -> None:
-        embeddings = future.result()
-        row = 0
+    def _write(self, window: list[_Part], embedded: Future[Embeddings]) -> None:
+        """Write texts while they are embedded, and then their vectors."""
+        context_ids: list[int] = []
         for part in window:
             if part.first:
                 self._document_id = self.writer.put_document(part.document, part.content_hash)
-            rows = [embeddings[i] for i in range(row, row + len(part.contexts))]
-            row += len(part.contexts)
-            self.writer.put_contexts(self._document_id, part.document.title, part.contexts, rows)
+            context_ids += self.writer.put_contexts(self._document_id, part.document.title, part.contexts)
+        embeddings = embedded.result()
+        self.writer.put_vectors(context_ids, (embeddings[i] for i in range(len(embeddings))))
+        for part in window:
             put = self._put
             self._put = replace(
                 put,

@@ -24,16 +24,16 @@ class Seen:
     def __contains__(self, key: str) -> bool:
         return self._content(_short(key)) is not None
 
-    def differs(self, key: str, content: str) -> bool:
-        """Whether a document came with another content."""
-        held = self._content(_short(key))
-        return held is not None and held != _short(content)
-
-    def add(self, key: str, content: str) -> None:
-        """Note a document that did not come before."""
-        self._recent[_short(key)] = _short(content)
+    def meet(self, key: str, content: str) -> bool | None:
+        """Note a document, unless it came before: None, else whether it came with the same content."""
+        own, new = _short(key), _short(content)
+        held = self._content(own)
+        if held is not None:
+            return held == new
+        self._recent[own] = new
         if len(self._recent) >= RECENT:
             self._put_in_order()
+        return None
 
     def _content(self, key: int) -> int | None:
         if key in self._recent:

@@ -225,11 +225,13 @@ def test_special_tokens_spelled_in_text_are_text(text: str) -> None:
     )
 )
 @example(texts=["Don't stop (ever)!", "a\x07b c\x0cd\x7f", "x" * 101, "é 漢 fox", "##ing [SEP] _a_", "1,000.5\tA\r\nB"])
+@example(texts=["1990–2000 (CAFÉ), Cafe\u0301", "ΣΑΣ Σ", "a\u00a0b \u0301c", "é \x07", "漢" * 101, "fox\u2028fox é"])
 def test_words_that_were_remembered_are_those_of_the_tokenizer(texts: list[str]) -> None:
     expected = [encoding.ids for encoding in TOKENIZER_ALONE.encode_batch(texts, add_special_tokens=False)]
     assert REMEMBERING.ids(texts) == expected
     assert REMEMBERING.ids(texts) == expected  # when each word was met before
     assert REMEMBERING.count(texts) == [len(ids) for ids in expected]
+    assert REMEMBERING.ids([*texts, *texts]) == expected * 2  # those that were counted are given once
 
 
 def test_a_tokenizer_with_words_of_its_own_remembers_none(model_copy: Path) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 import ctxsearch
-from ctxsearch import ingest
+from ctxsearch import canaries, ingest
 from ctxsearch.cli import present
 from ctxsearch.records import Context, Embeddings
+from ctxsearch.store import LocalWriter
 from tests import hashing
 
 hashing.install()
@@ -55,6 +56,47 @@ def test_windows_that_overlap_are_written_in_order(index: ctxsearch.Index, monke
     assert report.contexts > 10 * WINDOW
     assert most == ingest.WINDOWS_EMBEDDED
     assert [document.source for document in index.documents()] == [f"memo:{i}" for i in range(30)]
+    assert hashing.misfits(index) == []
+
+
+def test_texts_are_written_while_they_are_embedded(index: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    embed, put = hashing.HashEncoder.embed_contexts, LocalWriter.put_contexts
+    written: set[str] = set()
+    there = threading.Condition()
+
+    def noting(self: LocalWriter, document_id: int, title: str, contexts: Sequence[Context]) -> Sequence[int]:
+        ids = put(self, document_id, title, contexts)
+        with there:
+            written.update(context.text for context in contexts)
+            there.notify_all()
+        return ids
+
+    def waiting(self: hashing.HashEncoder, contexts: Sequence[Context]) -> Embeddings:
+        with there:
+            texts = {context.text for context in contexts}.difference(canaries.TEXTS)
+            assert there.wait_for(lambda: texts <= written, timeout=30)
+        return embed(self, contexts)
+
+    monkeypatch.setattr(hashing.HashEncoder, "embed_contexts", waiting)
+    monkeypatch.setattr(LocalWriter, "put_contexts", noting)
+    assert index.add(documents(10)).documents.added == 10
+    assert hashing.misfits(index) == []
+
+
+def test_texts_whose_embedding_fails_are_not_there(index: ctxsearch.Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    embed = hashing.HashEncoder.embed_contexts
+
+    def failing(self: hashing.HashEncoder, contexts: Sequence[Context]) -> Embeddings:
+        if any(context.text.startswith("Text 20 ") for context in contexts):
+            raise ctxsearch.ModelError("the model cannot be run")
+        return embed(self, contexts)
+
+    monkeypatch.setattr(hashing.HashEncoder, "embed_contexts", failing)
+    with pytest.raises(ctxsearch.ModelError):
+        index.add(documents(30))
+    held = [document.source for document in index.documents()]
+    assert held == [f"memo:{i}" for i in range(len(held))]
+    assert 0 < len(held) <= 20
     assert hashing.misfits(index) == []
 
 

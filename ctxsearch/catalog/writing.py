@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.rows import CONTEXT, DOCUMENT
-from ctxsearch.catalog.schema import HEADING_SEPARATOR, WORDS, checksum
+from ctxsearch.catalog.schema import HEADING_SEPARATOR, STORED, WORDS, checksum
 from ctxsearch.catalog.sentences import Sentences
 from ctxsearch.catalog.vectors import data_checksum
-from ctxsearch.records import Context, Document, FloatArray, Heading, WholeContext, WholeDocument, sentence_texts
+from ctxsearch.records import Context, Document, Heading, WholeContext, WholeDocument, sentence_texts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_COLUMNS = (*DOCUMENT, "generation", "checksum")
+_PUT_DOCUMENT = (
+    f"INSERT INTO documents ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)}) "
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
+)
+_PUT_CONTEXT = f"INSERT INTO contexts ({', '.join(CONTEXT)}, generation, checksum) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 
 
 class Writing(Sentences):
@@ -42,28 +52,25 @@ class Writing(Sentences):
         )
 
     @translating
-    def put_contexts(
-        self,
-        document_id: int,
-        title: str,
-        contexts: Sequence[Context],
-        vectors: Sequence[FloatArray],
-        generation: int,
-    ) -> None:
-        """Add contexts of a document, with their vectors.
+    def put_contexts(self, document_id: int, title: str, contexts: Sequence[Context], generation: int) -> range:
+        """Add contexts of a document, whose vectors are to follow; returns their ids."""
+        first = self._next_id("contexts")
+        ids = range(first, first + len(contexts))
+        self._put_context_rows(document_id, title, zip(ids, contexts, strict=True), generation)
+        return ids
+
+    @translating
+    def put_vectors(self, context_ids: Iterable[int], vectors: Iterable[NDArray[np.floating]]) -> None:
+        """Add the vectors of contexts.
 
         Args:
-            vectors: for each context its rows, float32 of shape (1 + sentences, dim).
+            vectors: for each context its rows, of shape (1 + sentences, dim); they are rounded to what is kept.
         """
-        first = self._next_id("contexts")
-        self._put_context_rows(
-            document_id,
-            title,
-            [
-                WholeContext.of(context, first + i, rows)
-                for i, (context, rows) in enumerate(zip(contexts, vectors, strict=True))
-            ],
-            generation,
+        data = (rows.astype(STORED, copy=False).tobytes() for rows in vectors)
+        numbered = zip(context_ids, data, strict=True)
+        self._db.executemany(
+            "INSERT INTO vectors VALUES (?, ?, ?)",
+            ((context_id, own, data_checksum(context_id, own)) for context_id, own in numbered),
         )
 
     @translating
@@ -95,11 +102,10 @@ class Writing(Sentences):
             },
             generation,
         )
-        contexts: Iterable[WholeContext] = document.contexts
-        if not keep_context_ids:
-            first = self._next_id("contexts")
-            contexts = [replace(context, context_id=first + i) for i, context in enumerate(document.contexts)]
-        self._put_context_rows(document_id, document.title, contexts, generation)
+        first = self._next_id("contexts")
+        ids = [c.context_id if keep_context_ids else first + i for i, c in enumerate(document.contexts)]
+        self._put_context_rows(document_id, document.title, zip(ids, document.contexts, strict=True), generation)
+        self.put_vectors(ids, (context.rows for context in document.contexts))
         return document_id
 
     @translating
@@ -172,39 +178,26 @@ class Writing(Sentences):
         self._drop_values(row["id"])
         self._put_values(row["id"], row)
         row = {**row, "generation": generation, "checksum": checksum(*(row[name] for name in DOCUMENT))}
-        names = ", ".join(row)
-        updates = ", ".join(f"{name} = excluded.{name}" for name in row if name != "id")
-        self._db.execute(
-            f"INSERT INTO documents ({names}) VALUES ({','.join('?' * len(row))}) "
-            f"ON CONFLICT (id) DO UPDATE SET {updates}",
-            list(row.values()),
-        )
+        self._db.execute(_PUT_DOCUMENT, row)
         return int(row["id"])
 
     def _put_context_rows(
-        self, document_id: int, title: str, contexts: Iterable[WholeContext], generation: int
+        self, document_id: int, title: str, contexts: Iterable[tuple[int, Context | WholeContext]], generation: int
     ) -> None:
-        several = list(contexts)
-        for c in several:
+        numbered = list(contexts)
+        for context_id, c in numbered:
             headings = HEADING_SEPARATOR.join(c.headings)
-            row = [c.context_id, document_id, c.start, c.end, c.page, c.tokens, title, headings, c.text]
-            self._db.execute(
-                f"INSERT INTO contexts ({', '.join(CONTEXT)}, generation, checksum) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                [*row, generation, checksum(*row, c.sentences)],
-            )
+            row = [context_id, document_id, c.start, c.end, c.page, c.tokens, title, headings, c.text]
+            self._db.execute(_PUT_CONTEXT, [*row, generation, checksum(*row, c.sentences)])
         self._db.executemany(
             "INSERT INTO sentences VALUES (?, ?, ?, ?)",
             (
-                (c.context_id, ordinal, sentence.start, sentence.end)
-                for c in several
+                (context_id, ordinal, sentence.start, sentence.end)
+                for context_id, c in numbered
                 for ordinal, sentence in enumerate(c.sentences)
             ),
         )
-        self._db.executemany(
-            "INSERT INTO vectors VALUES (?, ?, ?)",
-            ((c.context_id, data, data_checksum(c.context_id, data)) for c in several for data in [c.rows.tobytes()]),
-        )
-        self._put_words((c.context_id, sentence_texts(c.text, c.start, c.sentences)) for c in several)
+        self._put_words((context_id, sentence_texts(c.text, c.start, c.sentences)) for context_id, c in numbered)
 
     def _remove_contexts(self, document_id: int, generation: int) -> None:
         below = "SELECT id FROM contexts WHERE document_id = ?"
@@ -219,9 +212,12 @@ class Writing(Sentences):
         return int(row[0]) + 1 if row else 1
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+
+
 def _metadata_text(metadata: Mapping[str, Any]) -> str:
-    return json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True)
+    return _as_json(dict(metadata))
 
 
 def _headings_text(headings: Sequence[Heading]) -> str:
-    return json.dumps([[heading.start, heading.level, heading.title] for heading in headings], ensure_ascii=False)
+    return _as_json([[heading.start, heading.level, heading.title] for heading in headings])

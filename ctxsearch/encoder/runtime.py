@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 
 import numpy as np
 
@@ -207,19 +207,20 @@ class Encoder:
             list(pairwise([0, *cuts, len(context.text)])) if apart else []
             for context, cuts, apart in zip(contexts, starts, parted, strict=True)
         ]
-        pieces = self._tokenizer.ids(
-            [c.text[a:b] for c, several in zip(contexts, spans, strict=True) for a, b in several]
+        pieces = iter(
+            self._tokenizer.ids([c.text[a:b] for c, several in zip(contexts, spans, strict=True) for a, b in several])
         )
-        result, done = [], 0
-        for context, cuts, several in zip(contexts, starts, spans, strict=True):
+        whole = [prefix + c.text for c, several in zip(contexts, spans, strict=True) if not several]
+        others = iter(self._tokenizer.encode(whole, window) if whole else ())
+        result = []
+        for cuts, several in zip(starts, spans, strict=True):
             if several:
-                parts = [prefix_ids, *pieces[done : done + len(several)]]
-                done += len(several)
+                parts = [prefix_ids, *islice(pieces, len(several))]
                 ids = self._tokenizer.frame(list(chain.from_iterable(parts)), window)
                 firsts = np.cumsum([len(part) for part in parts], dtype=np.int64)[1:-1] + 1
                 result.append((ids, firsts.clip(max=len(ids) - 1)))
             else:
-                (tokens,) = self._tokenizer.encode([prefix + context.text], window)
+                tokens = next(others)
                 result.append((tokens.ids, tokens.first_tokens([start + len(prefix) for start in cuts])))
         return result
 

@@ -348,10 +348,12 @@ class LocalWriter:
     def put_document(self, document: Document, content_hash: str) -> int:
         return self._catalog.put_document(document, content_hash, self._begin())
 
-    def put_contexts(
-        self, document_id: int, title: str, contexts: Sequence[Context], rows: Sequence[FloatArray]
-    ) -> None:
-        self._catalog.put_contexts(document_id, title, contexts, rows, self._begin())
+    def put_contexts(self, document_id: int, title: str, contexts: Sequence[Context]) -> Sequence[int]:
+        return self._catalog.put_contexts(document_id, title, contexts, self._begin())
+
+    def put_vectors(self, context_ids: Sequence[int], rows: Iterable[FloatArray]) -> None:
+        self._begin()
+        self._catalog.put_vectors(context_ids, rows)
 
     def put_whole(self, document: WholeDocument) -> int:
         keep = self._keep_ids

@@ -163,10 +163,12 @@ class Writer(Protocol):
         """Give a document another name, title or metadata; its text, headings and pages are what they were."""
         ...
 
-    def put_contexts(
-        self, document_id: int, title: str, contexts: Sequence[Context], rows: Sequence[FloatArray]
-    ) -> None:
-        """Add the next contexts of a document; ``rows`` are as `Embeddings` has them, (1 + sentences, dim) each."""
+    def put_contexts(self, document_id: int, title: str, contexts: Sequence[Context]) -> Sequence[int]:
+        """Add the next contexts of a document; returns their ids. Their vectors have to follow before the commit."""
+        ...
+
+    def put_vectors(self, context_ids: Sequence[int], rows: Iterable[FloatArray]) -> None:
+        """Add the vectors of contexts; ``rows`` are as `Embeddings` has them, (1 + sentences, dim) each."""
         ...
 
     def put_whole(self, document: WholeDocument) -> int:

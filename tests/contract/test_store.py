@@ -35,7 +35,8 @@ def put(writer: Writer, encoder: HashEncoder, source: str, text: str, **metadata
     cut = list(split(document, encoder.count_tokens, encoder.context_budget))
     rows = encoder.embed_contexts(cut)
     document_id = writer.put_document(document, f"hash of {text}")
-    writer.put_contexts(document_id, document.title, cut, [rows[i] for i in range(len(cut))])
+    context_ids = writer.put_contexts(document_id, document.title, cut)
+    writer.put_vectors(context_ids, [rows[i] for i in range(len(cut))])
     return document_id
 
 
