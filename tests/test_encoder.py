@@ -20,7 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ctxsearch.contexts import split
-from ctxsearch.encoder import Encoder
+from ctxsearch.encoder import Encoder, inference
 from ctxsearch.encoder.inference import Compiled, batches_by_length
 from ctxsearch.encoder.runtime import unit_rows
 from ctxsearch.encoder.tokens import Tokenizer
@@ -320,6 +320,28 @@ def test_batches_of_one_length_have_few_numbers_of_rows(encoder: Encoder, monkey
         assert several.vectors.shape == (3 * count, alone.shape[1])
         assert (several.vectors @ alone.T).reshape(count, 3, 3)[:, range(3), range(3)].min() > 0.98
     assert {shape for shape in shapes if shape[1] == 16} == {(rows, 16) for rows in (32, 64, 96, 128)}
+
+
+def test_only_the_last_batch_of_a_length_has_rows_without_a_text(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled: dict[int, list[int]] = {}
+    feed = Compiled._feed
+
+    def noted(self: Compiled, ids: Any, one: Any) -> Any:
+        fed = feed(self, ids, one)
+        rows, length = fed["input_ids"].shape
+        filled.setdefault(length, []).append(rows - len(ids))
+        return fed
+
+    monkeypatch.setattr(Compiled, "_feed", noted)
+    for length in range(16, 400, 16):
+        most = inference.TOKENS_PER_BATCH // length
+        encoder.embed_contexts([with_sentences("fox " * (length - 2), 0)] * (2 * most + 1))
+    assert len(filled) == 24
+    for length, empty in filled.items():
+        assert sorted(empty)[:2] == [0, 0]
+        assert sorted(empty)[2] < inference.TOKENS_PER_BATCH // length / inference.ROWS_STEPS
 
 
 def test_encoder_that_rested_embeds_as_before() -> None:

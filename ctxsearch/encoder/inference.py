@@ -27,8 +27,8 @@ LENGTH_STEP = 16
 text alone, and a quarter less memory."""
 
 ROWS_STEPS = 4
-"""A batch has one of so many numbers of rows for each length; rows without a text fill it up, less than one in a
-hundred. For each new shape OpenVINO takes 4 MB that it does not give back, whatever `graph.SHAPES_REMEMBERED` says."""
+"""A batch has one of so many numbers of rows for each length; only the last ones have rows without a text. For each new
+shape OpenVINO takes 4 MB that it does not give back, whatever `graph.SHAPES_REMEMBERED` says."""
 
 AWAKE_SECONDS = 0.0005
 """How long whoever waits for a question's inference does not sleep: most are over by then."""
@@ -231,8 +231,9 @@ def batches_by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]
 
 def _rows(texts: int, padded: int) -> int:
     """Rows of the batch that so many texts of a padded length make."""
-    step = max(1, TOKENS_PER_BATCH // (padded * ROWS_STEPS))
-    return -(-texts // step) * step
+    most = max(1, TOKENS_PER_BATCH // padded)
+    step = -(-most // ROWS_STEPS)
+    return min(-(-texts // step) * step, most)
 
 
 def _steps(tokens: int) -> int:
