@@ -74,7 +74,8 @@ def main() -> None:
 
 def fill(path: Path, contexts: int, words: collections.Counter[str]) -> LocalStore:
     """A store of synthetic documents."""
-    store = LocalStore.create(IndexFolder(path), replace(find_model().passport, dim=8), "")
+    passport = replace(find_model().passport, dim=8, lexical_dim=0, lexical_weight=0.0)
+    store = LocalStore.create(IndexFolder(path), passport, "")
     draw = np.random.default_rng(1)
     vocabulary = np.array(list(words))
     cumulated = np.cumsum(np.array([words[word] for word in vocabulary], float))
