@@ -23,7 +23,7 @@ from ctxsearch.contexts import split
 from ctxsearch.encoder import Encoder, inference
 from ctxsearch.encoder.inference import Compiled, batches_by_length
 from ctxsearch.encoder.runtime import unit_rows
-from ctxsearch.encoder.tokens import Tokenizer
+from ctxsearch.encoder.tokens import COUNTED_REMEMBERED, LONGEST_COUNTED, Tokenizer
 from ctxsearch.errors import ModelError, ModelNotFoundError
 from ctxsearch.passport import DEFAULT_MODEL, TOKENIZER, ModelFolder, find_model
 from ctxsearch.records import Context, Document, FloatArray, Sentence
@@ -232,6 +232,15 @@ def test_words_that_were_remembered_are_those_of_the_tokenizer(texts: list[str])
     assert REMEMBERING.ids(texts) == expected  # when each word was met before
     assert REMEMBERING.count(texts) == [len(ids) for ids in expected]
     assert REMEMBERING.ids([*texts, *texts]) == expected * 2  # those that were counted are given once
+
+
+def test_texts_that_are_counted_and_not_asked_for_do_not_pile_up() -> None:
+    tokenizer = Tokenizer(find_model(DEFAULT_MODEL).path / TOKENIZER)
+    for first in range(0, 2 * COUNTED_REMEMBERED + 8192, 4096):
+        assert tokenizer.count([f"fox {i}" for i in range(first, first + 4096)])[0] >= 2
+        assert tokenizer.count(["fox " * 1000 + str(first)])[0] > LONGEST_COUNTED
+        assert len(tokenizer._counted) <= COUNTED_REMEMBERED
+    assert max(map(len, tokenizer._counted.values())) <= LONGEST_COUNTED
 
 
 def test_a_tokenizer_with_words_of_its_own_remembers_none(model_copy: Path) -> None:

@@ -23,8 +23,9 @@ LONGEST_WORD = 100
 WORDS_REMEMBERED = 32_768
 """Words whose token ids are kept: some 8 MB. The 334,110 tokens of SQuAD dev are of 20,953 words."""
 
-COUNTED_REMEMBERED = 65_536
-"""Texts counted whose token ids wait to be asked for: all sentences of the windows of an ingest. Half a kB each."""
+COUNTED_REMEMBERED, LONGEST_COUNTED = 32_768, 128
+"""Texts counted whose token ids wait to be asked for, and tokens that one may have: half a kB each as a rule, 50 MB at
+the most. Longer ones are often cut up, and not asked for."""
 
 SAFE_SPACE = " \t\r\n"
 """White space at which every BERT tokenizer separates words, so that the tokens on both sides simply follow on."""
@@ -131,11 +132,11 @@ class Tokenizer:
         return self._tokenizer.get_vocab_size(with_added_tokens=True)
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, without ``[CLS]`` and ``[SEP]``. Its ids are kept for `ids`, to be given once."""
+        """Tokens of each text, without ``[CLS]`` and ``[SEP]``. The ids are kept for `ids`, to be given once."""
         found = self._tokenized(texts)
         if len(self._counted) + len(texts) > COUNTED_REMEMBERED:
             self._counted = {}
-        self._counted.update(zip(texts, found, strict=True))
+        self._counted |= {text: ids for text, ids in zip(texts, found, strict=True) if len(ids) <= LONGEST_COUNTED}
         return [len(ids) for ids in found]
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
