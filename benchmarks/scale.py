@@ -38,7 +38,7 @@ import numpy as np
 import ctxsearch
 from ctxsearch.layout import IndexFolder
 from ctxsearch.passport import find_model
-from ctxsearch.records import SENTENCE_WEIGHT, Context, Document, Sentence
+from ctxsearch.records import SENTENCE_WEIGHT, Context, Document, Filter, Sentence
 from ctxsearch.store import LocalStore
 
 LEAST_ROWS = 4
@@ -318,16 +318,17 @@ def measure(work: Path, contexts: int) -> dict[str, Any]:
     for question in asked[:QUESTIONS]:  # what this one keeps is part of its memory
         index.query(question, k=10)
     for name, (where, _) in FILTERS.items():
+        wanted = Filter.of(where)
         shares, taken = [], []
         with index._store.snapshot() as snapshot:
             begun = time.perf_counter()
-            snapshot.search_dense(embeddings[0], 10, WEIGHT, where)
+            snapshot.search_dense(embeddings[0], 10, WEIGHT, wanted)
             first = (time.perf_counter() - begun) * 1000
             for embedding in embeddings:
-                snapshot.search_dense(embedding, 10, WEIGHT, where)
+                snapshot.search_dense(embedding, 10, WEIGHT, wanted)
             for i, embedding in enumerate(embeddings):
                 begun = time.perf_counter()
-                found = snapshot.search_dense(embedding, 10, WEIGHT, where)
+                found = snapshot.search_dense(embedding, 10, WEIGHT, wanted)
                 taken.append((time.perf_counter() - begun) * 1000)
                 right = exact.get(name, [[]] * len(embeddings))[i]
                 shares.append(len({c.context_id for c in found} & set(right)) / max(1, len(right)))

@@ -35,11 +35,31 @@ if TYPE_CHECKING:
         StoreError,
     )
     from ctxsearch.index import Index, open
-    from ctxsearch.records import Answer, Document, Failure, Heading, Hit, IndexStatus, IngestReport
+    from ctxsearch.records import (
+        Answer,
+        Document,
+        DocumentContext,
+        Failure,
+        Heading,
+        Hit,
+        IndexStatus,
+        IngestReport,
+        StoredDocument,
+    )
 
 _HOMES = {
     "ctxsearch.index": ("Index", "open"),
-    "ctxsearch.records": ("Answer", "Document", "Failure", "Heading", "Hit", "IndexStatus", "IngestReport"),
+    "ctxsearch.records": (
+        "Answer",
+        "Document",
+        "DocumentContext",
+        "Failure",
+        "Heading",
+        "Hit",
+        "IndexStatus",
+        "IngestReport",
+        "StoredDocument",
+    ),
     "ctxsearch.errors": (
         "ArgumentError",
         "CtxsearchError",
@@ -65,6 +85,7 @@ __all__ = [
     "CtxsearchError",
     "DamagedIndexError",
     "Document",
+    "DocumentContext",
     "DocumentNotFoundError",
     "Failure",
     "Heading",
@@ -82,6 +103,7 @@ __all__ = [
     "PassportMismatchError",
     "SourceError",
     "StoreError",
+    "StoredDocument",
     "__version__",
     "open",
 ]

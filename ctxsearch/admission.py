@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from ctxsearch import readers
+from ctxsearch.errors import ArgumentError
 from ctxsearch.records import Document, KnownDocument
 
 UNBROKEN_CHARACTERS = 1000
@@ -55,3 +57,31 @@ def hash_content(document: Document) -> str:
 def differs_in_facts(document: Document, known: KnownDocument) -> bool:
     """Whether a document is one that is known, but for its name, title and metadata: then no embedding of it is new."""
     return hash_content(replace(document, title=known.title, metadata=known.metadata)) == known.content_hash
+
+
+def plain_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as they are read back from an index.
+
+    Raises:
+        ArgumentError: they cannot be kept.
+    """
+    if not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata):
+        raise ArgumentError(f"metadata is {metadata!r}; expected values by key, as in {{'team': 'ops'}}")
+    try:
+        text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"metadata cannot be written as JSON: {error}") from error
+    plain: dict[str, Any] = json.loads(text)
+    return plain
+
+
+def edited_hash(content_hash: str, metadata: Mapping[str, Any]) -> str:
+    """The hash of a document whose metadata were changed in the index: it is no longer what it was made from, and it
+    tells which content that was."""
+    return f"{source_hash(content_hash)}+{hashlib.sha256(_as_json(dict(metadata)).encode()).hexdigest()[:16]}"
+
+
+def source_hash(content_hash: str) -> str:
+    """The hash of what a document was made from, whether or not its metadata were changed since."""
+    return content_hash.partition("+")[0]

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
-from typing import Any
 
 import numpy as np
 
 from ctxsearch import fusion
 from ctxsearch.evidence import Sought, covered
-from ctxsearch.records import SENTENCE_WEIGHT, Candidate, Evidence, FloatArray, IntArray, Question, Ranked, UnderWay
+from ctxsearch.records import (
+    SENTENCE_WEIGHT,
+    Candidate,
+    Evidence,
+    Filter,
+    FloatArray,
+    IntArray,
+    Question,
+    Ranked,
+    UnderWay,
+)
 from ctxsearch.store import Snapshot
 
 RERANKED = 50
@@ -31,7 +40,7 @@ them."""
 
 
 def rank_hybrid(
-    snapshot: Snapshot, question: str, embedded: UnderWay[Question], k: int, where: Mapping[str, Any] | None
+    snapshot: Snapshot, question: str, embedded: UnderWay[Question], k: int, where: Filter | None
 ) -> list[Ranked]:
     """The k best candidates, best first; arguments as `query.rank` has them.
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ctxsearch import documents as stored
 from ctxsearch import store as stores
 from ctxsearch.calibration import Calibration
+from ctxsearch.documents import Named, Source, select
 from ctxsearch.errors import (
     ArgumentError,
     CtxsearchError,
-    DocumentNotFoundError,
     ModelError,
     ModelNotFoundError,
     PassportMismatchError,
@@ -28,12 +29,15 @@ from ctxsearch.records import (
     Document,
     DocumentSummary,
     FailedSource,
+    Filter,
     ImportReport,
     IndexStatus,
     IngestReport,
+    Missing,
     Mode,
     ReembedReport,
     RepairReport,
+    StoredDocument,
     UnderWay,
 )
 from ctxsearch.store import LocalStore, Snapshot, Writer
@@ -234,30 +238,85 @@ class Index:
         )
 
     def add(self, documents: Iterable[Document]) -> IngestReport:
-        """Add and update documents made in Python; one of a source that is there replaces it."""
+        """Add documents made in Python, or replace those that are there: an upsert.
+
+        `Document.source` is the key. A source that is new is added. One that is there is replaced as a whole: text,
+        title and metadata are what the new document says, keys that it lacks are gone, and the id stays. Where only
+        title or metadata are new nothing is embedded; where nothing is new nothing is written.
+
+        Args:
+            documents: any iterable; it is read once, as far as there is room, and never held as a whole.
+
+        Returns:
+            What was done. Documents that cannot be searched are in `IngestReport.failures`, and stop nothing.
+        """
         from ctxsearch.ingest import ingest_documents
 
         self._require_writable()
         return ingest_documents(self._store, self._get_encoder, str(self.path), documents)
 
-    def delete(self, *, source: str | os.PathLike[str] | None = None, document_id: int | None = None) -> int:
-        """Remove documents; returns how many.
+    def delete(
+        self,
+        documents: Named | Iterable[Named] | None = None,
+        *,
+        source: Source | Iterable[Source] | None = None,
+        document_id: int | Iterable[int] | None = None,
+        where: Mapping[str, Any] | None = None,
+        missing: Missing = "error",
+    ) -> int:
+        """Remove documents, in one commit; returns how many. One argument says which.
 
         Args:
-            source: a document's source, or the path of a file: then all documents that came from it.
-            document_id: as `Hit.document_id`.
+            documents: a source or an id, or several.
+            source: a document's source, or the path of a file: then all documents that came from it; or several.
+            document_id: as `Hit.document_id`; or several.
+            where: a condition on metadata, as in `query`; it may fit no document.
+            missing: as in `query`.
 
         Raises:
-            DocumentNotFoundError: there is none.
-            ArgumentError: neither or both were given.
+            DocumentNotFoundError: one that is named is not there; then nothing is removed.
+            ArgumentError: none or several arguments were given, or the condition is empty or of no use.
         """
         self._require_writable()
-        with self._store.writer() as writer:
-            ids = self._find(writer.find_documents, writer.has_document, source, document_id)
-            for found in ids:
-                writer.delete_document(found)
-            writer.commit()
-        return len(ids)
+        which = select(documents, source=source, document_id=document_id, where=where, missing=missing)
+        return stored.delete(self._store, which, str(self.path))
+
+    def update_metadata(
+        self,
+        documents: Named | Iterable[Named] | Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        source: Source | Iterable[Source] | None = None,
+        document_id: int | Iterable[int] | None = None,
+        where: Mapping[str, Any] | None = None,
+        missing: Missing = "error",
+    ) -> int:
+        """Change metadata of documents, in one commit; nothing is embedded again.
+
+        The changes stay when a file is ingested again as it was. When the file has changed, or a document of that
+        source is added, its metadata are what the new one says.
+
+        Args:
+            documents: a source or an id, or several, or a condition on metadata, as in `query`.
+            metadata: values by key, merged into those that are there; a value of None removes the key. A key with a dot
+                is that key, not one of an object: objects are replaced as a whole.
+            source, document_id, where, missing: in place of ``documents``, as in `delete`.
+
+        Returns:
+            How many documents were found.
+
+        Raises:
+            DocumentNotFoundError: one that is named is not there; then nothing is changed.
+            ArgumentError: none or several documents arguments were given, the condition is empty or of no use, or the
+                metadata cannot be kept.
+        """
+        self._require_writable()
+        if metadata is None and isinstance(documents, Mapping):  # update_metadata({…}, document_id=5)
+            documents, metadata = None, documents
+        if metadata is None:
+            raise ArgumentError("update_metadata takes the values to change, as in {'reviewed': True}")
+        which = select(documents, source=source, document_id=document_id, where=where, missing=missing)
+        return stored.update_metadata(self._store, which, metadata, str(self.path))
 
     # The way out
 
@@ -268,6 +327,8 @@ class Index:
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
         min_score: float | None = None,
+        *,
+        missing: Missing = "error",
     ) -> Answer:
         """The k contexts that answer a question best.
 
@@ -276,15 +337,18 @@ class Index:
             k: most hits.
             mode: ``hybrid``, ``dense`` (by meaning) or ``lexical`` (by words).
             where: only documents whose metadata fit, as in ``{"team": "ops"}`` or ``{"size": {"$gt": 1000}}``; the
-                operators are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $glob, and $and and $or join conditions.
-                ``source``, ``title`` and ``path`` are keys of every document.
+                operators are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $glob, $contains, $exists and $not; $and, $or
+                and $not join conditions. A dot leads into an object: ``author.name``. ``source``, ``title`` and
+                ``path`` are keys of every document.
             min_score: leaves out hits whose `Hit.score`, the probability that they answer, is less; 0 to 1.
+            missing: what becomes of a condition on a key, or a kind of value, that no document has: ``"error"``, or
+                with ``"ignore"`` it fits no document, and its opposite all of them.
 
         Raises:
             ArgumentError: the question is empty, or another argument is of no use.
             PassportMismatchError: the index was made with a model that is not the one here.
         """
-        return self.query_many([question], k, mode, where, min_score)[0]
+        return self.query_many([question], k, mode, where, min_score, missing=missing)[0]
 
     def query_many(
         self,
@@ -293,6 +357,8 @@ class Index:
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
         min_score: float | None = None,
+        *,
+        missing: Missing = "error",
     ) -> list[Answer]:
         """Answer several questions, embedded together; as `query` otherwise."""
         from ctxsearch.query import answer
@@ -307,7 +373,7 @@ class Index:
                     questions,
                     k=k,
                     mode=mode,
-                    where=where,
+                    where=Filter.of(where, missing),
                     min_score=min_score,
                     calibration=_calibration(model, mode),
                     aside=self._encoder is None,  # a model that is loaded is quicker than a thread
@@ -315,10 +381,73 @@ class Index:
             except _SpaceChangedError:
                 continue  # another model took over between the question's embedding and the search
 
-    def documents(self, where: Mapping[str, Any] | None = None) -> list[DocumentSummary]:
-        """The documents of the index, in the order in which they came."""
+    def get(
+        self,
+        document: Named | None = None,
+        *,
+        source: Source | None = None,
+        document_id: int | None = None,
+        vectors: bool = False,
+    ) -> StoredDocument:
+        """A document with its text, metadata and contexts. One argument names it.
+
+        Args:
+            document: its source or its id.
+            source: its source, or the path of the file that it came from.
+            document_id: as `Hit.document_id`.
+            vectors: give each context its embeddings, float32 of shape (1 + sentences, dim).
+
+        Raises:
+            DocumentNotFoundError: there is none, or several came from the file.
+            ArgumentError: none or several arguments were given.
+        """
+        which = select(document, source=source, document_id=document_id)
+        return stored.get(self._store, which, str(self.path), vectors=vectors)
+
+    def iterate(
+        self,
+        where: Mapping[str, Any] | None = None,
+        after: int | None = None,
+        *,
+        missing: Missing = "error",
+        vectors: bool = False,
+    ) -> Iterator[StoredDocument]:
+        """All documents, or those whose metadata fit, in the order of their ids; read page by page, never all at once.
+
+        Each page is of one generation. Others may write between pages: what is deleted before its page is read does not
+        come, and what is added comes at the end.
+
+        Args:
+            where: a condition on metadata, as in `query`.
+            after: only documents with a higher id: the ``document_id`` of the last one that was seen.
+            missing: as in `query`.
+            vectors: as in `get`.
+
+        Raises:
+            ArgumentError: the condition is of no use, or ``after`` is no id.
+        """
+        return stored.iterate(self._store, Filter.of(where, missing), after, vectors=vectors)
+
+    def count(self, where: Mapping[str, Any] | None = None, *, missing: Missing = "error") -> int:
+        """How many documents there are, or how many have metadata that fit a condition, as in `query`."""
+        return stored.count(self._store, Filter.of(where, missing))
+
+    def __len__(self) -> int:
+        """How many documents there are."""
+        return self.count()
+
+    def __bool__(self) -> bool:
+        """True, with or without documents: an index is a place, and ``if index:`` asks whether there is one."""
+        return True
+
+    def __contains__(self, document: object) -> bool:
+        """Whether there is a document of a source, of the path of a file, or of an id."""
+        return stored.contains(self._store, document)
+
+    def documents(self, where: Mapping[str, Any] | None = None, *, missing: Missing = "error") -> list[DocumentSummary]:
+        """The documents of the index without their texts, in the order in which they came; `iterate` has the texts."""
         with self._store.snapshot() as snapshot:
-            return list(snapshot.documents(where))
+            return list(snapshot.documents(Filter.of(where, missing)))
 
     def failures(self) -> list[FailedSource]:
         """Sources that could not be read, by the path of their file, until they change, succeed or are gone."""
@@ -332,13 +461,10 @@ class Index:
             DocumentNotFoundError: there is none, or more than one of that source.
             ArgumentError: neither or both were given.
         """
+        which = select(source=source, document_id=document_id)
         with self._store.snapshot() as snapshot:
-            ids = self._find(snapshot.find_documents, snapshot.has_document, source, document_id)
-            if len(ids) > 1:
-                raise DocumentNotFoundError(
-                    f"{source} holds {len(ids)} documents; name one by its own source (ctxsearch list shows them)"
-                )
-            return snapshot.document_text(ids[0])
+            ids = stored.find(snapshot, which.named, str(self.path))
+            return snapshot.document_text(stored.only(ids, which.named))
 
     # Care
 
@@ -477,22 +603,6 @@ class Index:
                 return self._encoder_of(self._find_model(successor.passport, successor.model_path))
 
             return bring_up_to_date(successor, encoder, str(self.path))
-
-    def _find(self, find: Any, has: Any, source: str | os.PathLike[str] | None, document_id: int | None) -> list[int]:
-        if (source is None) == (document_id is None):
-            raise ArgumentError("name a document by its source or by its id")
-        if source is None:
-            ids = [document_id] if document_id is not None and has(document_id) else []
-        else:
-            name = os.fspath(source)
-            spellings = dict.fromkeys((name, Path(name).as_posix(), str(Path(name).resolve())))
-            ids = next((found for spelling in spellings if (found := find(spelling))), [])
-        if not ids:
-            raise DocumentNotFoundError(
-                f"no document {source if source is not None else document_id} in {self.path}; "
-                "ctxsearch list shows those that are there"
-            )
-        return ids
 
     def _require_writable(self) -> None:
         if self._read_only:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxsearch import canaries, contexts, readers
-from ctxsearch.admission import differs_in_facts, hash_content, unusable
+from ctxsearch.admission import differs_in_facts, edited_hash, hash_content, source_hash, unusable
 from ctxsearch.errors import SourceError
 from ctxsearch.history import History
 from ctxsearch.records import Context, Document, DocumentCounts, Embeddings, Failure, IngestReport, KnownDocument
@@ -354,19 +354,34 @@ class _Run:
             self.fail(document.source, why, document.origin, whole=not document.is_record)
             return None
         known = None if repeated else self.writer.known(document.key)
-        if repeated or (known and known.content_hash == content_hash):
-            if known and (known.origin, known.metadata.get(readers.MODIFIED)) != (
-                document.origin,
-                document.metadata.get(readers.MODIFIED),
-            ):
-                self.writer.put_facts(known.document_id, document, content_hash)
-            self._unchanged += 1
+        if repeated or (known and source_hash(known.content_hash) == content_hash):
+            if known and self._put_unchanged(document, content_hash, known):
+                self._restated += 1
+            else:
+                self._unchanged += 1
             self._tell()
             return None
         if self._restate(document, content_hash, known):
             self._tell()
             return None
         return _Part(document, content_hash, updates=known is not None, first=True)
+
+    def _put_unchanged(self, document: Document, content_hash: str, known: KnownDocument) -> bool:
+        """Note what may be new of a document that came again as it was, and return whether its metadata is.
+
+        Metadata that were changed in the index stay as long as the file does; a document that is given replaces them.
+        """
+        edited = known.content_hash != content_hash
+        if edited and self._history is None:
+            self.writer.put_facts(known.document_id, document, content_hash)
+            return True
+        modified = document.metadata.get(readers.MODIFIED)
+        if (known.origin, known.metadata.get(readers.MODIFIED)) != (document.origin, modified):
+            if edited:
+                metadata = {**known.metadata, **({readers.MODIFIED: modified} if modified is not None else {})}
+                document, content_hash = replace(document, metadata=metadata), edited_hash(content_hash, metadata)
+            self.writer.put_facts(known.document_id, document, content_hash)
+        return False
 
     def _restate(self, document: Document, content_hash: str, known: KnownDocument | None) -> bool:
         """Give a document that is in the store its new name, title or metadata, if that is all that is new."""

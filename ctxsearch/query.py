@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ctxsearch.calibration import Calibration
 from ctxsearch.catalog import StoredContext, words_of
@@ -17,6 +17,7 @@ from ctxsearch.records import (
     Answer,
     Candidate,
     Evidence,
+    Filter,
     Hit,
     MatchedSentence,
     Milliseconds,
@@ -44,7 +45,7 @@ def answer(
     *,
     k: int,
     mode: Mode,
-    where: Mapping[str, Any] | None = None,
+    where: Filter | None = None,
     min_score: float | None = None,
     calibration: Calibration | None = None,
     aside: bool = False,
@@ -160,7 +161,7 @@ def _answer(
     embeddings: _Embeddings | None,
     k: int,
     mode: Mode,
-    where: Mapping[str, Any] | None,
+    where: Filter | None,
     min_score: float | None,
     calibration: Calibration | None,
 ) -> Answer:
@@ -204,7 +205,7 @@ def rank(
     embedded: UnderWay[Question] | None,
     k: int,
     mode: Mode,
-    where: Mapping[str, Any] | None = None,
+    where: Filter | None = None,
 ) -> list[Ranked]:
     """The best candidates, best first: k, or `LEAST_RANKED` if that is more, as far as there are any.
 

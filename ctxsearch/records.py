@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, overload
 
+from ctxsearch.errors import ArgumentError
+
 if TYPE_CHECKING:  # numpy takes 0.1 s to import, and a lexical query needs none
     import numpy as np
     from numpy.typing import NDArray
@@ -18,6 +20,9 @@ T = TypeVar("T")
 
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
+
+Missing: TypeAlias = Literal["error", "ignore"]
+"""What becomes of a condition on a key, or a kind of value, that no document has: an error, or it fits no document."""
 
 SENTENCE_WEIGHT = 0.8
 """Share of the best sentence in a dense score; the rest is the context's own."""
@@ -128,6 +133,25 @@ class Embeddings:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """A condition on the metadata of documents; `catalog.conditions` says what may stand in one."""
+
+    where: Mapping[str, Any]
+    missing: Missing = "error"
+
+    @classmethod
+    def of(cls, where: Mapping[str, Any] | None, missing: Missing = "error") -> Filter | None:
+        """The filter that a caller asks for; None for one that all documents fit.
+
+        Raises:
+            ArgumentError: ``missing`` is neither "error" nor "ignore".
+        """
+        if missing not in ("error", "ignore"):
+            raise ArgumentError(f'missing is {missing!r}; expected "error" or "ignore"')
+        return None if where is None or where == {} else cls(where, missing)
+
+
+@dataclass(frozen=True, slots=True)
 class WholeContext:
     """A context with everything that belongs to it, as it is copied from one store to another."""
 
@@ -178,6 +202,111 @@ class WholeDocument:
     def text(self) -> str:
         """The document's text: its contexts tile it."""
         return "".join(context.text for context in self.contexts)
+
+    @property
+    def pages(self) -> tuple[Page, ...]:
+        """Where pages begin: a context ends where its page ends, so each page begins with a context."""
+        pages: list[Page] = []
+        before = None
+        for context in self.contexts:
+            if context.page is not None and context.page != before:
+                pages.append(Page(context.start, context.page))
+            before = context.page
+        return tuple(pages)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentContext:
+    """A context of a `StoredDocument`."""
+
+    context_id: int
+    start: int
+    """Offset of its first character in the document's text."""
+    end: int
+    text: str
+    headings: tuple[str, ...]
+    """Titles of the sections that the context stands in, outermost first."""
+    page: int | None
+    """Number of the page on which the context stands; None for a text without pages."""
+    sentences: tuple[Sentence, ...]
+    """Spans of its sentences, as offsets into the document's text."""
+    tokens: int
+    """Tokens of the text, without ``[CLS]`` and ``[SEP]``."""
+    vectors: FloatArray | None = field(default=None, hash=False, repr=False)
+    """Unit rows, float32 of shape (1 + sentences, dim): its own embedding and those of its sentences, or (1, dim) where
+    it has no others. None unless they were asked for."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, DocumentContext):
+            return NotImplemented
+        return _same_fields(self, other)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document as an index holds it."""
+
+    document_id: int
+    source: str
+    title: str
+    text: str
+    """All of it, letter for letter; offsets of hits point into it."""
+    metadata: Mapping[str, Any]
+    headings: tuple[Heading, ...]
+    pages: tuple[Page, ...]
+    origin: str
+    """The absolute path of the file it was read from, or empty."""
+    ingested_at: str
+    """UTC, ISO 8601."""
+    contexts: tuple[DocumentContext, ...]
+    """They tile the text."""
+
+    @classmethod
+    def of(cls, whole: WholeDocument, *, vectors: bool) -> StoredDocument:
+        """What a caller sees of a document.
+
+        Args:
+            whole: the document.
+            vectors: whether its contexts have their vectors.
+        """
+        return cls(
+            document_id=whole.document_id,
+            source=whole.source,
+            title=whole.title,
+            text=whole.text,
+            metadata=whole.metadata,
+            headings=whole.headings or (),
+            pages=whole.pages,
+            origin=whole.origin,
+            ingested_at=whole.ingested_at,
+            contexts=tuple(
+                DocumentContext(
+                    context_id=context.context_id,
+                    start=context.start,
+                    end=context.end,
+                    text=context.text,
+                    headings=context.headings,
+                    page=context.page,
+                    sentences=context.sentences,
+                    tokens=context.tokens,
+                    vectors=context.rows.astype("<f4") if vectors else None,
+                )
+                for context in whole.contexts
+            ),
+        )
+
+
+def _same_fields(one: Any, other: Any) -> bool:
+    """Whether two records of one class are equal; arrays are, where they have the same shape and values."""
+    names = one.__dataclass_fields__
+    return all(_without_arrays(getattr(one, name)) == _without_arrays(getattr(other, name)) for name in names)
+
+
+def _without_arrays(value: Any) -> Any:
+    """A value that ``==`` can compare: lists in the place of arrays."""
+    if isinstance(value, list | tuple):
+        return [_without_arrays(one) for one in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 @dataclass(frozen=True, slots=True)

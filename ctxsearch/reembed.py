@@ -6,13 +6,13 @@ The texts come from the index itself, whose contexts tile them; no source is rea
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ctxsearch import canaries, contexts
-from ctxsearch.records import Context, Document, Page, ReembedReport, Sentence, WholeContext, WholeDocument
+from ctxsearch.records import Context, Document, ReembedReport, Sentence, WholeContext, WholeDocument
 from ctxsearch.store import Successor
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def recut(document: WholeDocument, count_tokens: contexts.TokenCounter, budget: 
     Where the index did not keep the document's headings, those of its contexts tell where a section begins.
     """
     if document.headings is not None:
-        pages = tuple(_pages(document))
-        whole = Document(document.text, document.source, headings=document.headings, pages=pages)
+        whole = Document(document.text, document.source, headings=document.headings, pages=document.pages)
         return list(contexts.split(whole, count_tokens, budget))
     cut: list[Context] = []
     for headings, section in groupby(document.contexts, key=lambda context: context.headings):
@@ -84,12 +83,3 @@ def _embed(successor: Successor, encoder: Encoder, window: list[tuple[WholeDocum
         row += len(cut)
         successor.put(replace(document, contexts=tuple(made)))
     successor.commit()
-
-
-def _pages(document: WholeDocument) -> Iterator[Page]:
-    """Where pages begin: a context ends where its page ends, so each begins with one of the contexts."""
-    before = None
-    for context in document.contexts:
-        if context.page is not None and context.page != before:
-            yield Page(context.start, context.page)
-        before = context.page

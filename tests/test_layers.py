@@ -31,6 +31,7 @@ HOUSE = (
     "canaries",
     "admission",
     "seen",
+    "documents",
     "history",
     "fusion",
     "calibration",

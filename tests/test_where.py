@@ -30,9 +30,30 @@ from tests import hashing
 # A plain reading of conditions
 
 
+def flattened(facts: Mapping[str, Any]) -> list[tuple[str, Any, bool]]:
+    """Each key with each of its values, those of objects with dots, and whether the value is an element of a list."""
+    found: list[tuple[str, Any, bool]] = []
+
+    def walk(key: str, value: Any, listed: bool) -> None:
+        if isinstance(value, list) and value:
+            for element in value:
+                if isinstance(element, list):
+                    found.append((key, element, True))
+                else:
+                    walk(key, element, True)
+            return
+        found.append((key, value, listed))
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                walk(f"{key}.{name}", inner, listed)
+
+    for key, value in facts.items():
+        walk(key, value, False)
+    return found
+
+
 def values_of(facts: Mapping[str, Any], key: str) -> list[Any]:
-    value = facts[key]
-    return value if isinstance(value, list) and value else [value]
+    return [value for its_key, value, _ in flattened(facts) if its_key == key]
 
 
 def date_of(value: Any) -> datetime.datetime | None:
@@ -85,15 +106,27 @@ def _holds(facts: Mapping[str, Any], key: str, wanted: Any) -> bool:
         return all(fits(facts, one) for one in wanted)
     if key == "$or":
         return any(fits(facts, one) for one in wanted)
+    if key == "$not":
+        return not fits(facts, wanted)
     wanted = wanted if isinstance(wanted, dict) else {"$eq": wanted}
     return all(_term(facts, key, operator, operand) for operator, operand in wanted.items())
 
 
 def _term(facts: Mapping[str, Any], key: str, operator: str, operand: Any) -> bool:
+    if operator == "$not":
+        return not all(_term(facts, key, inner, value) for inner, value in operand.items())
+    if operator == "$exists":
+        return bool(values_of(facts, key)) is operand
     if operator in ("$ne", "$nin"):
         return not _term(facts, key, {"$ne": "$eq", "$nin": "$in"}[operator], operand)
-    if key not in facts:
-        return False
+    if operator == "$contains":
+        return any(
+            compares(value, "$eq", operand)
+            if listed
+            else isinstance(value, str) and isinstance(operand, str) and operand in value
+            for its_key, value, listed in flattened(facts)
+            if its_key == key
+        )
     if operator == "$in":
         return any(_term(facts, key, "$eq", one) for one in operand)
     return any(compares(value, operator, operand) for value in values_of(facts, key))
@@ -102,22 +135,25 @@ def _term(facts: Mapping[str, Any], key: str, operator: str, operand: Any) -> bo
 def impossible(every: list[Mapping[str, Any]], where: Mapping[str, Any]) -> bool:
     """Whether a condition asks for a key, or a kind of value, that no document has."""
     for key, wanted in where.items():
-        if key in ("$and", "$or"):
-            if any(impossible(every, one) for one in wanted):
+        if key in ("$and", "$or", "$not"):
+            if any(impossible(every, one) for one in ([wanted] if key == "$not" else wanted)):
                 return True
             continue
-        holders = [facts for facts in every if key in facts]
-        kinds = {kind_of(value) for facts in holders for value in values_of(facts, key)}
-        for operand in wanted.values() if isinstance(wanted, dict) else [wanted]:
+        kinds = {kind_of(value) for facts in every for value in values_of(facts, key)}
+        for operator, operand in wanted.items() if isinstance(wanted, dict) else [("$eq", wanted)]:
+            if operator == "$not":
+                if impossible(every, {key: operand}):
+                    return True
+                continue
             asked = {kind_of(one) for one in (operand if isinstance(operand, list) else [operand])}
-            if not holders or (asked and not asked & (kinds | {"null"})):
+            if not kinds or (operator != "$exists" and asked and not asked & (kinds | {"null"})):
                 return True
     return False
 
 
 # Random metadata and conditions
 
-KEYS = ["team", "n", "tags", "when", "a.b", "'; DROP TABLE documents; --", "$k", "é\0ü", ""]
+KEYS = ["team", "n", "tags", "when", "a.b", "a", "'; DROP TABLE documents; --", "$k", "é\0ü", ""]
 texts = st.one_of(
     st.sampled_from(["ops", "it's", "5", "", "Ops", "a*b", "[x]", "true", "\0", "x%_", "😀", "\ufffd"]),
     st.text(max_size=4),
@@ -133,11 +169,14 @@ numbers = st.one_of(
     st.sampled_from([2**63 - 1, -(2**63), 0.5, -0.0, 2**53 + 1, float(2**53), 1e308]),
 )
 scalars = st.one_of(st.none(), st.booleans(), numbers, texts, dates)
+finite = scalars.filter(lambda value: value not in (float("inf"), float("-inf")))
 stored = st.one_of(
-    scalars.filter(lambda value: value not in (float("inf"), float("-inf"))),
+    finite,
     st.lists(st.one_of(st.integers(-3, 3), texts, st.booleans()), max_size=3),
     st.just({"deep": 1}),
     st.just([["x"]]),
+    st.dictionaries(st.sampled_from(["b", "b.c"]), st.one_of(finite, st.lists(texts)), max_size=2),
+    st.lists(st.fixed_dictionaries({"b": texts}), max_size=2),
 )
 metadata = st.dictionaries(st.sampled_from(KEYS), stored, max_size=5)
 globs = st.lists(st.sampled_from(["*", "?", "[a-z]", "[!o]", "[", "]", "o", "p", "s", "2", "-", "'"]), max_size=4).map(
@@ -149,12 +188,19 @@ operators = st.one_of(
     st.dictionaries(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), st.one_of(numbers, texts, dates), min_size=1),
     st.dictionaries(st.sampled_from(["$in", "$nin"]), st.lists(scalars, max_size=4), min_size=1, max_size=2),
     st.builds(lambda pattern: {"$glob": pattern}, globs),
+    st.builds(lambda operand: {"$contains": operand}, scalars),
+    st.builds(lambda operand: {"$exists": operand}, st.booleans()),
+    st.builds(lambda operand: {"$not": {"$eq": operand}}, scalars),
+    st.builds(lambda operand: {"$not": {"$contains": operand, "$not": {"$exists": True}}}, texts),
 )
-leaves = st.dictionaries(st.sampled_from([key for key in KEYS if key[:1] != "$"]), operators, max_size=2)
+leaves = st.dictionaries(st.sampled_from([*(key for key in KEYS if key[:1] != "$"), "a.b.c"]), operators, max_size=2)
 wheres = st.recursive(
     leaves,
-    lambda inner: st.dictionaries(
-        st.sampled_from(["$and", "$or"]), st.lists(inner, min_size=1, max_size=3), min_size=1, max_size=2
+    lambda inner: st.one_of(
+        st.dictionaries(
+            st.sampled_from(["$and", "$or"]), st.lists(inner, min_size=1, max_size=3), min_size=1, max_size=2
+        ),
+        st.builds(lambda where: {"$not": where}, inner.filter(bool)),
     ),
     max_leaves=5,
 )
@@ -196,11 +242,13 @@ def test_conditions_mean_what_a_plain_reading_says(
         every = {str(n): {"source": str(n), **json.loads(json.dumps(one))} for n, one in left.items()}
         assert index.verify() == []
         for where in asked:
+            expected = {source for source, facts in every.items() if fits(facts, where)}
+            assert {summary.source for summary in index.documents(where, missing="ignore")} == expected
             if impossible(list(every.values()), where):
                 with pytest.raises(ctxsearch.ArgumentError, match="where: "):
                     index.documents(where)
                 continue
-            expected = {source for source, facts in every.items() if fits(facts, where)}
+            assert index.count(where) == len(expected)
             assert set(found_by(index, where)) == expected
             for mode in MODES:
                 assert {hit.source for hit in index.query("river", k=20, mode=mode, where=where)} == expected
@@ -284,7 +332,15 @@ def test_what_is_no_condition_is_said(spelled: str) -> None:
         ({"$or": []}, r"\$or takes a list of conditions, not \[\]"),
         ({"$or": {"size": 1}}, r"\$or takes a list of conditions"),
         ({"$and": [5]}, "expected a condition"),
-        ({"$not": {"size": 1}}, r"\$not stands where a key is expected"),
+        ({"$not": 5}, r"\$not takes a condition, not 5"),
+        ({"$not": {}}, r"\$not takes a condition, not {}"),
+        ({"size": {"$not": 5}}, r"'size': \$not takes operators as in {\"\$gt\": 5}, not 5"),
+        ({"size": {"$not": {}}}, "'size' has no operator"),
+        ({"size": {"$exists": 1}}, r"\$exists takes True or False, not 1"),
+        ({"tema": {"$exists": False}}, "no document has the key 'tema'"),
+        ({"size": {"$contains": [1]}}, r"'size' cannot be compared with \[1\]"),
+        ({"size": {"$contains": "x"}}, "'size' holds numbers; it cannot be compared with text"),
+        ({"$contains": "x"}, r"\$contains stands where a key is expected"),
         ({"$eq": 1}, r"\$eq stands where a key is expected"),
         ({5: 1}, "5 is no key"),
         ({"code": "\udce9"}, "is not UTF-8"),

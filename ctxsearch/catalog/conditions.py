@@ -5,10 +5,17 @@ A condition is a mapping, as Chroma has it: ``{"team": "ops"}``, ``{"size": {"$g
 key, must all hold.
 
 - A key holds if one of its values does; a list has the values of its elements.
+- A dot leads into an object: ``{"author.name": "Ada"}`` fits ``{"author": {"name": "Ada"}}``, and a document that has
+  the key ``author.name`` itself. Of a list of objects, one of them has to fit.
 - ``$ne`` and ``$nin`` are the opposites of ``$eq`` and ``$in``: a document without the key fits them.
+- ``$not`` is the opposite of a condition, ``{"$not": {"team": "ops"}}``, or of the operators of a key,
+  ``{"size": {"$not": {"$gt": 1000}}}``: what does not fit, a document without the key included.
+- ``$exists`` asks whether a document has the key, with whatever value: ``{"author": {"$exists": False}}``.
+- ``$contains`` fits a text that has the operand in it, by its characters, and a list that has it as an element.
 - Numbers compare with numbers, truths with truths. Texts compare by their characters, but two that read as ISO 8601
   dates as points in time.
-- A key that no document has, or that has values of other kinds only, is an error.
+- A key that no document has, or that has values of other kinds only, is an error; with ``missing="ignore"`` no document
+  has such a value, and that is all.
 
 Nothing of the user's is in the SQL: keys and values are parameters.
 """
@@ -34,10 +41,10 @@ from ctxsearch.catalog.metadata import (
     number,
 )
 from ctxsearch.errors import ArgumentError
-from ctxsearch.records import Spelled
+from ctxsearch.records import Filter, Spelled
 
 ORDERINGS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
-OPERATORS = ("$eq", "$ne", *ORDERINGS, "$in", "$nin", "$glob")
+OPERATORS = ("$eq", "$ne", *ORDERINGS, "$in", "$nin", "$glob", "$contains", "$exists", "$not")
 JOINS = {"$and": " AND ", "$or": " OR "}
 
 MOST_CONDITIONS = 200
@@ -59,19 +66,19 @@ class Known(Protocol):
         ...
 
 
-def condition(where: Mapping[str, Any], column: str, known: Known | None) -> tuple[str, dict[str, Any]]:
+def condition(wanted: Filter, column: str, known: Known | None) -> tuple[str, dict[str, Any]]:
     """SQL that is true where the metadata of a document fit.
 
     Args:
-        where: the condition.
+        wanted: the condition.
         column: of the SQL statement, with ids of documents.
         known: what keys there are; None to believe that all are there.
 
     Raises:
         ArgumentError: it is no condition, or asks for a key or a kind of values that no document has.
     """
-    compiler = _Compiler(column, known)
-    return compiler.all_of(where, 0), compiler.parameters
+    compiler = _Compiler(column, None if wanted.missing == "ignore" else known)
+    return compiler.all_of(wanted.where, 0), compiler.parameters
 
 
 class _Compiler:
@@ -85,15 +92,14 @@ class _Compiler:
         self._kinds: dict[str, set[int]] = {}
 
     def all_of(self, where: Any, depth: int) -> str:
+        """SQL for a condition that stands ``depth`` deep in others."""
         if not isinstance(where, Mapping):
             raise ArgumentError(f'where: expected a condition as in {{"team": "ops"}}, not {_shown(where)}')
         if depth > DEEPEST:
             raise ArgumentError(f"where: conditions stand more than {DEEPEST} deep in one another")
         terms: list[str] = []
         for key, wanted in where.items():
-            self._conditions += 1
-            if self._conditions > MOST_CONDITIONS:
-                raise ArgumentError(f"where: more than {MOST_CONDITIONS} conditions; $in takes many values at once")
+            self._count()
             if not isinstance(key, str):
                 raise ArgumentError(f"where: {_shown(key)} is no key; keys are texts")
             _utf8(key)
@@ -101,19 +107,50 @@ class _Compiler:
                 if not isinstance(wanted, list | tuple) or not wanted:
                     raise ArgumentError(f"where: {key} takes a list of conditions, not {_shown(wanted)}")
                 terms.append(f"({JOINS[key].join(self.all_of(one, depth + 1) for one in wanted)})")
-            elif key in OPERATORS or key in ("$not", "$contains", "$not_contains"):
+            elif key == "$not":
+                if not isinstance(wanted, Mapping) or not wanted:
+                    raise ArgumentError(f"where: $not takes a condition, not {_shown(wanted)}")
+                terms.append(f"NOT {self.all_of(wanted, depth + 1)}")
+            elif key in OPERATORS or key == "$not_contains":
                 raise ArgumentError(f"where: {key} stands where a key is expected, or joins nothing")
-            elif isinstance(wanted, Mapping):
-                if not wanted:
-                    raise ArgumentError(f"where: {key!r} has no operator; there are {', '.join(OPERATORS)}")
-                terms.extend(self._term(key, operator, operand) for operator, operand in wanted.items())
             else:
-                terms.append(self._term(key, "$eq", wanted))
+                terms.append(
+                    self._all_operators(key, wanted if isinstance(wanted, Mapping) else {"$eq": wanted}, depth)
+                )
         return f"({' AND '.join(terms)})" if terms else "1"
+
+    def _all_operators(self, key: str, operators: Mapping[Any, Any], depth: int) -> str:
+        if not operators:
+            raise ArgumentError(f"where: {key!r} has no operator; there are {', '.join(OPERATORS)}")
+        if depth > DEEPEST:
+            raise ArgumentError(f"where: conditions stand more than {DEEPEST} deep in one another")
+        terms = []
+        for operator, operand in operators.items():
+            if operator == "$not":
+                self._count()
+                if not isinstance(operand, Mapping):
+                    raise ArgumentError(
+                        f'where: {key!r}: $not takes operators as in {{"$gt": 5}}, not {_shown(operand)}; '
+                        "$ne is the opposite of a value"
+                    )
+                terms.append(f"NOT {self._all_operators(key, operand, depth + 1)}")
+            else:
+                terms.append(self._term(key, operator, operand))
+        return f"({' AND '.join(terms)})"
+
+    def _count(self) -> None:
+        self._conditions += 1
+        if self._conditions > MOST_CONDITIONS:
+            raise ArgumentError(f"where: more than {MOST_CONDITIONS} conditions; $in takes many values at once")
 
     def _term(self, key: str, operator: Any, operand: Any) -> str:
         if operator not in OPERATORS:
             raise ArgumentError(f"where: {key!r}: no operator {_shown(operator)}; there are {', '.join(OPERATORS)}")
+        if operator == "$exists":
+            if not isinstance(operand, bool):
+                raise ArgumentError(f"where: {key!r}: $exists takes True or False, not {_shown(operand)}")
+            self._check(key, ())
+            return self._documents_with(key, "1", negated=not operand)
         several = operator in ("$in", "$nin")
         if several and not isinstance(operand, list | tuple | set | frozenset):
             raise ArgumentError(f"where: {key!r}: {operator} takes a list of values, not {_shown(operand)}")
@@ -129,11 +166,23 @@ class _Compiler:
             tests = [self._ordered(kind, value, ORDERINGS[operator]) for kind, value in read]
         elif operator == "$glob":
             tests = [self._glob(str(value)) for _, value in read]
+        elif operator == "$contains":
+            tests = [*self._contains(read)]
         else:
             tests = [*self._equal(read)]
-        fits = f"key = {self._parameter(key)} AND ({' OR '.join(tests) or '0'})"
-        negation = "NOT " if operator in ("$ne", "$nin") else ""
-        return f"{self._column} {negation}IN (SELECT document FROM document_metadata WHERE {fits})"
+        return self._documents_with(key, " OR ".join(tests) or "0", negated=operator in ("$ne", "$nin"))
+
+    def _documents_with(self, key: str, test: str, *, negated: bool) -> str:
+        """SQL that is true for the documents that have a value of a key for which a test holds."""
+        fits = f"key = {self._parameter(key)} AND ({test})"
+        return f"{self._column} {'NOT ' if negated else ''}IN (SELECT document FROM document_metadata WHERE {fits})"
+
+    def _contains(self, read: Sequence[tuple[int, Value]]) -> Iterator[str]:
+        for kind, value in read:
+            if kind in (TEXT, DATE):
+                within = f"instr(value, {self._parameter(value)}) > 0"
+                yield f"NOT listed AND kind IN ({TEXT}, {DATE}) AND {within}"
+        yield f"listed AND ({' OR '.join(self._equal(read))})"
 
     def _equal(self, read: Sequence[tuple[int, Value]]) -> Iterator[str]:
         for kind in (NULL, BOOLEAN, NUMBER, TEXT, DATE):

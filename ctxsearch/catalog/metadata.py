@@ -1,8 +1,10 @@
 """The values of documents' metadata, a row each and indexed: what conditions are looked up in.
 
 A document's keys are ``source``, ``title`` and ``path`` (of the file it came from), and those of its metadata, which
-hide the three. A list has the values of its elements. The table is made at the first write to a catalog that has none;
-who only reads such a catalog makes one of his own, in memory, for as long as a snapshot lasts.
+hide the three. A list has the values of its elements. An object has no value to compare, but its own keys are keys of
+the document, joined by dots: ``{"author": {"name": "Ada"}}`` has ``author`` and ``author.name``. The table is made at
+the first write to a catalog that has none of this form; a reader of such a catalog makes one of its own, in memory, for
+as long as a snapshot lasts.
 """
 
 from __future__ import annotations
@@ -26,12 +28,15 @@ is what cannot be compared: an object, an empty list, a list in a list."""
 NAMES = {NULL: "null", BOOLEAN: "true or false", NUMBER: "numbers", TEXT: "text", DATE: "dates", OTHER: "lists"}
 """How a message calls what a key holds."""
 
+DEEPEST_KEY = 16
+"""Objects in one another whose keys can be asked for."""
+
 MOST_NAMED = 40
 """Keys that a message lists."""
 
 TABLE = """
 CREATE TABLE {schema}.document_metadata (
-    key TEXT, kind INTEGER, value, document INTEGER, PRIMARY KEY (key, kind, value, document)
+    key TEXT, kind INTEGER, value, document INTEGER, listed INTEGER, PRIMARY KEY (key, kind, value, document, listed)
 ) WITHOUT ROWID;
 """
 
@@ -42,7 +47,8 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _INT64 = range(-(2**63), 2**63)
 
-_INSERT = "INSERT OR IGNORE INTO {schema}.document_metadata (document, key, kind, value) VALUES (?, ?, ?, ?)"
+_INSERT = "INSERT OR IGNORE INTO {schema}.document_metadata (document, key, kind, value, listed) VALUES (?, ?, ?, ?, ?)"
+_SAME = "document = ? AND key = ? AND kind = ? AND value = ? AND listed = ?"
 _FACTS = "SELECT id, source, title, origin, metadata FROM documents"
 
 
@@ -52,21 +58,32 @@ class Entry(NamedTuple):
     key: str
     kind: int
     value: Value
+    listed: bool
+    """Whether it is an element of a list."""
 
 
 def entries(source: str, title: str, origin: str, metadata: Mapping[str, Any]) -> set[Entry]:
     """All that can be asked about a document; an empty title or origin is none."""
     facts = {"source": source, "title": title, "path": PurePath(origin).as_posix() if origin else ""}
     whole = {key: value for key, value in facts.items() if value} | dict(metadata)
-    return {Entry(key, *row) for key, value in whole.items() for row in _rows(value)}
+    return {entry for key, value in whole.items() for entry in _entries_of(key, value, listed=False, depth=0)}
 
 
-def _rows(value: Any) -> Iterator[tuple[int, Value]]:
-    if isinstance(value, list) and value:
-        for element in value:
-            yield from _scalar(element)
-    else:
-        yield from _scalar(value)
+def _entries_of(key: str, value: Any, *, listed: bool, depth: int) -> Iterator[Entry]:
+    match value:
+        case [_, *_]:
+            for element in value:
+                if isinstance(element, list):
+                    yield Entry(key, OTHER, 0, True)
+                else:
+                    yield from _entries_of(key, element, listed=True, depth=depth)
+        case dict():
+            yield Entry(key, OTHER, 0, listed)
+            if depth < DEEPEST_KEY:
+                for name, inner in value.items():
+                    yield from _entries_of(f"{key}.{name}", inner, listed=listed, depth=depth + 1)
+        case _:
+            yield from (Entry(key, kind, scalar, listed) for kind, scalar in _scalar(value))
 
 
 def _scalar(value: Any) -> Iterator[tuple[int, Value]]:
@@ -119,6 +136,7 @@ class Metadata(Connection):
         generation = super().begin(advance=advance)
         with self.translated():
             if not self._has_table("main"):
+                self._db.execute("DROP TABLE IF EXISTS main.document_metadata")  # of an older form
                 self._fill_values("main")
         return generation
 
@@ -132,7 +150,7 @@ class Metadata(Connection):
         """Remove a document's values, found by what its row says."""
         row = self._db.execute(f"{_FACTS} WHERE id = ?", [document_id]).fetchone()
         if row is not None:
-            delete = "DELETE FROM document_metadata WHERE document = ? AND key = ? AND kind = ? AND value = ?"
+            delete = f"DELETE FROM main.document_metadata WHERE {_SAME}"
             for entry in _entries(row):
                 self._db.execute(delete, [document_id, *entry])
 
@@ -142,8 +160,8 @@ class Metadata(Connection):
             self._fill_values("temp")
 
     def _has_table(self, schema: str) -> bool:
-        query = f"SELECT 1 FROM {schema}.sqlite_master WHERE name = 'document_metadata'"
-        return self._db.execute(query).fetchone() is not None
+        query = "SELECT 1 FROM pragma_table_info('document_metadata', ?) WHERE name = 'listed'"
+        return self._db.execute(query, [schema]).fetchone() is not None
 
     def _fill_values(self, schema: str) -> None:
         self._db.execute(TABLE.format(schema=schema))
@@ -176,7 +194,7 @@ class Metadata(Connection):
         if not self._has_table("main"):
             return
         there = self._db.execute("SELECT count(*) FROM main.document_metadata").fetchone()[0]
-        held = "SELECT 1 FROM main.document_metadata WHERE document = ? AND key = ? AND kind = ? AND value = ?"
+        held = f"SELECT 1 FROM main.document_metadata WHERE {_SAME}"
         wanted = 0
         for row in self._db.execute(_FACTS).fetchall():
             for entry in _entries(row):

@@ -63,6 +63,25 @@ class Rows(Vectors):
         return _known(row) if row else None
 
     @translating
+    def known_document(self, document_id: int) -> KnownDocument:
+        """What is known of the document of an id.
+
+        Raises:
+            DamagedIndexError: there is none, or its row is not what was written.
+        """
+        return _known([self._document_row(document_id)[name] for name in _KNOWN])
+
+    def _document_row(self, document_id: int) -> dict[str, Any]:
+        """The row of a document, checked; a column that its format does not have is None."""
+        columns = [name if self.format > 1 or name != "headings" else "NULL" for name in DOCUMENT]
+        expected = "checksum" if self.format > 1 else "NULL"
+        query = f"SELECT {', '.join(columns)}, {expected} FROM documents WHERE id = ?"
+        row = self._db.execute(query, [document_id]).fetchone()
+        if row is None or (self.format > 1 and row[-1] != checksum(*row[:-1])):
+            raise self._damaged("document", document_id)
+        return dict(zip(DOCUMENT, row[:-1], strict=True))
+
+    @translating
     def documents_of(self, origin: str) -> list[KnownDocument]:
         """What is known of the documents that were read from a file, ids rising."""
         query = f"SELECT {', '.join(_KNOWN)} FROM documents WHERE origin = ? ORDER BY id"
@@ -71,6 +90,8 @@ class Rows(Vectors):
     @translating
     def find_documents(self, name: str) -> list[int]:
         """Ids of the documents of that source, origin or key."""
+        if not name:  # the origin of all documents that came from no file
+            return []
         rows = self._db.execute(
             "SELECT id FROM documents WHERE source = :name OR origin = :name OR key = :name ORDER BY id",
             {"name": name},
@@ -110,33 +131,26 @@ class Rows(Vectors):
         Raises:
             DamagedIndexError: something of it is missing or damaged.
         """
-        columns = ", ".join(DOCUMENT if self.format > 1 else [n if n != "headings" else "NULL" for n in DOCUMENT])
-        row = self._db.execute(f"SELECT {columns} FROM documents WHERE id = ?", [document_id]).fetchone()
-        if row is None:
-            raise self._damaged("document", document_id)
-        if self.format > 1:
-            (expected,) = self._db.execute("SELECT checksum FROM documents WHERE id = ?", [document_id]).fetchone()
-            if expected != checksum(*row):
-                raise self._damaged("document", document_id)
+        row = self._document_row(document_id)
         contexts = self._whole_contexts(document_id, dim, context_ids)
         end = 0
         for context in contexts:
             if context.start != end or len(context.text) != context.end - context.start:
                 raise self._damaged("document", document_id)
             end = context.end
-        if end != row[7]:
+        if end != row["characters"]:
             raise self._damaged("document", document_id)
-        kept = None if row[8] is None else tuple(Heading(*heading) for heading in json.loads(row[8]))
+        kept = None if row["headings"] is None else tuple(Heading(*one) for one in json.loads(row["headings"]))
         return WholeDocument(
-            document_id=row[0],
-            key=row[1],
-            source=row[2],
-            origin=row[3],
-            title=row[4],
-            metadata=json.loads(row[5]),
-            content_hash=row[6],
+            document_id=row["id"],
+            key=row["key"],
+            source=row["source"],
+            origin=row["origin"],
+            title=row["title"],
+            metadata=json.loads(row["metadata"]),
+            content_hash=row["content_hash"],
             headings=kept,
-            ingested_at=row[9],
+            ingested_at=row["ingested_at"],
             contexts=tuple(contexts),
         )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ctxsearch.catalog.conditions import condition
 from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.metadata import Metadata
-from ctxsearch.records import DocumentSummary, IntArray
+from ctxsearch.records import DocumentSummary, Filter, IntArray
 
 if TYPE_CHECKING:
     from ctxsearch.catalog.postings import Postings
@@ -58,15 +58,20 @@ class Searching(Metadata):
     """What `matching_contexts` found last: people filter by the same again and again."""
     _statistics: _Statistics | None = None
 
-    def documents(self, where: Mapping[str, Any] | None = None) -> Iterator[DocumentSummary]:
-        """All documents, in the order of their ids."""
+    def documents(self, where: Filter | None = None, *, after: int = 0) -> Iterator[DocumentSummary]:
+        """Documents whose metadata fits, in the order of their ids.
+
+        Args:
+            where: which; None for all.
+            after: only those with a higher id.
+        """
         with self.translated():
             fits, parameters = self._condition(where, "documents.id")
             rows = self._db.execute(
                 "SELECT id, source, title, metadata, characters, ingested_at, "
                 "(SELECT count(*) FROM contexts WHERE document_id = documents.id) AS contexts "
-                f"FROM documents WHERE {fits} ORDER BY id",
-                parameters,
+                f"FROM documents WHERE id > :after AND {fits} ORDER BY id",
+                {**parameters, "after": after},
             )
             for row in rows:
                 yield DocumentSummary(
@@ -80,7 +85,20 @@ class Searching(Metadata):
                 )
 
     @translating
-    def matching_contexts(self, where: Mapping[str, Any]) -> IntArray:
+    def count_documents(self, where: Filter | None = None) -> int:
+        """How many documents there are whose metadata fits."""
+        fits, parameters = self._condition(where, "documents.id")
+        return int(self._db.execute(f"SELECT count(*) FROM documents WHERE {fits}", parameters).fetchone()[0])
+
+    @translating
+    def matching_documents(self, where: Filter) -> list[int]:
+        """Ids, rising, of the documents whose metadata fits."""
+        fits, parameters = self._condition(where, "documents.id")
+        rows = self._db.execute(f"SELECT id FROM documents WHERE {fits} ORDER BY id", parameters)
+        return [row[0] for row in rows]
+
+    @translating
+    def matching_contexts(self, where: Filter) -> IntArray:
         """Ids, rising, of the contexts whose document's metadata fits; not to be changed."""
         import numpy as np
 
@@ -96,9 +114,7 @@ class Searching(Metadata):
         return self._matching[1]
 
     @translating
-    def search_text(
-        self, words: Sequence[str], limit: int, where: Mapping[str, Any] | None = None
-    ) -> list[tuple[int, float]]:
+    def search_text(self, words: Sequence[str], limit: int, where: Filter | None = None) -> list[tuple[int, float]]:
         """Contexts that hold any of the words, best first, with their BM25 score (higher is better).
 
         FTS5 scores every context that matches, at about a microsecond each, so what it said of a word is kept for the
@@ -122,7 +138,7 @@ class Searching(Metadata):
         return found
 
     def _search(
-        self, words: Sequence[str], limit: int, where: Mapping[str, Any] | None, statistics: _Statistics
+        self, words: Sequence[str], limit: int, where: Filter | None, statistics: _Statistics
     ) -> list[tuple[int, float]]:
         fits, parameters = self._condition(where, "document_id")
         chosen = self._rare(words, statistics)
@@ -177,7 +193,7 @@ class Searching(Metadata):
             statistics.postings = Postings(read)
         return statistics.postings
 
-    def _condition(self, where: Mapping[str, Any] | None, column: str) -> tuple[str, dict[str, Any]]:
+    def _condition(self, where: Filter | None, column: str) -> tuple[str, dict[str, Any]]:
         """A condition as SQL over a column of document ids.
 
         Raises:

@@ -132,6 +132,17 @@ class Writing(Sentences):
             generation,
         )
 
+    @translating
+    def put_metadata(self, document_id: int, metadata: Mapping[str, Any], content_hash: str, generation: int) -> None:
+        """Give a document other metadata; nothing else of it changes.
+
+        Raises:
+            DamagedIndexError: its row is not what was written.
+        """
+        row = self._document_row(document_id)
+        changed = {"metadata": _metadata_text(metadata), "content_hash": content_hash}
+        self._put_document_row({**row, **changed}, generation)
+
     def _put_title(self, document_id: int, title: str) -> None:
         """Write the title anew that contexts have for full text search."""
         query = f"SELECT {', '.join(CONTEXT)}, checksum FROM contexts WHERE document_id = ?"

@@ -16,7 +16,7 @@ from ctxsearch.catalog import Catalog, StoredContext, words_of
 from ctxsearch.errors import StoreError
 from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
 from ctxsearch.passport import Passport
-from ctxsearch.records import Candidate, Context, Document, FailedSource, FloatArray, IntArray, WholeDocument
+from ctxsearch.records import Candidate, Context, Document, FailedSource, Filter, FloatArray, IntArray, WholeDocument
 from ctxsearch.store import beside
 from ctxsearch.store.following import Follower
 from ctxsearch.store.publishing import Publisher
@@ -256,6 +256,7 @@ class LocalSnapshot:
         self._catalog = catalog
         self.counts = catalog.counts
         self.documents = catalog.documents
+        self.count_documents = catalog.count_documents
         self.find_documents = catalog.find_documents
         self.has_document = catalog.has_document
         self.document_text = catalog.document_text
@@ -287,7 +288,7 @@ class LocalSnapshot:
         return kept
 
     def search_dense(
-        self, embedding: FloatArray, k: int, sentence_weight: float, where: Mapping[str, Any] | None = None
+        self, embedding: FloatArray, k: int, sentence_weight: float, where: Filter | None = None
     ) -> list[Candidate]:
         allowed = self._catalog.matching_contexts(where) if where else None
         found = self.vectors().search(embedding, k, sentence_weight, allowed, self._recall)
@@ -299,7 +300,7 @@ class LocalSnapshot:
         k: int,
         context_ids: Sequence[int],
         sentence_weight: float,
-        where: Mapping[str, Any] | None = None,
+        where: Filter | None = None,
         *,
         beside: bool = False,
     ) -> tuple[IntArray, FloatArray]:
@@ -312,7 +313,7 @@ class LocalSnapshot:
     def products(self, embedding: FloatArray, context_ids: Sequence[int]) -> tuple[FloatArray, IntArray]:
         return self.vectors().products(embedding, context_ids)
 
-    def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:
+    def search_lexical(self, question: str, k: int, where: Filter | None = None) -> list[Candidate]:
         found = self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)
         return [Candidate(context_id, lexical=score) for context_id, score in found]
 
@@ -339,6 +340,7 @@ class LocalWriter:
         self._keep_ids = not catalog.sequences()
         self.content_hash = catalog.content_hash
         self.known = catalog.known
+        self.known_document = catalog.known_document
         self.documents_of = catalog.documents_of
         self.failures = catalog.failures
         self.origins = catalog.origins
@@ -361,6 +363,13 @@ class LocalWriter:
 
     def put_facts(self, document_id: int, document: Document, content_hash: str) -> None:
         self._catalog.put_facts(document_id, document, content_hash, self._begin())
+
+    def put_metadata(self, document_id: int, metadata: Mapping[str, Any], content_hash: str) -> None:
+        self._catalog.put_metadata(document_id, metadata, content_hash, self._begin())
+
+    def matching_documents(self, where: Filter) -> list[int]:
+        self._begin()  # makes the table of values where there is none
+        return self._catalog.matching_documents(where)
 
     def put_failures(self, origins: Iterable[str], failures: Iterable[FailedSource]) -> None:
         self.commit()

@@ -14,6 +14,7 @@ from ctxsearch.records import (
     Document,
     DocumentSummary,
     FailedSource,
+    Filter,
     FloatArray,
     IntArray,
     KnownDocument,
@@ -36,12 +37,12 @@ class Snapshot(Protocol):
         ...
 
     def search_dense(
-        self, embedding: FloatArray, k: int, sentence_weight: float, where: Mapping[str, Any] | None = None
+        self, embedding: FloatArray, k: int, sentence_weight: float, where: Filter | None = None
     ) -> list[Candidate]:
         """The k contexts nearest to an embedding of shape (dim,), best first."""
         ...
 
-    def search_lexical(self, question: str, k: int, where: Mapping[str, Any] | None = None) -> list[Candidate]:
+    def search_lexical(self, question: str, k: int, where: Filter | None = None) -> list[Candidate]:
         """The k best contexts by BM25, best first; the question is plain text."""
         ...
 
@@ -51,7 +52,7 @@ class Snapshot(Protocol):
         k: int,
         context_ids: Sequence[int],
         sentence_weight: float,
-        where: Mapping[str, Any] | None = None,
+        where: Filter | None = None,
         *,
         beside: bool = False,
     ) -> tuple[IntArray, FloatArray]:
@@ -91,8 +92,12 @@ class Snapshot(Protocol):
         """Contexts by id, with what belongs to them."""
         ...
 
-    def documents(self, where: Mapping[str, Any] | None = None) -> Iterator[DocumentSummary]:
-        """All documents, or those whose metadata fits."""
+    def documents(self, where: Filter | None = None, *, after: int = 0) -> Iterator[DocumentSummary]:
+        """Documents whose metadata fits, ids rising; only those with an id above ``after``."""
+        ...
+
+    def count_documents(self, where: Filter | None = None) -> int:
+        """How many documents there are whose metadata fits."""
         ...
 
     def find_documents(self, name: str) -> list[int]:
@@ -139,8 +144,16 @@ class Writer(Protocol):
         """What is known of the document of a key."""
         ...
 
+    def known_document(self, document_id: int) -> KnownDocument:
+        """What is known of the document of an id, which is there."""
+        ...
+
     def documents_of(self, origin: str) -> list[KnownDocument]:
         """What is known of the documents that were read from a file."""
+        ...
+
+    def matching_documents(self, where: Filter) -> list[int]:
+        """Ids, rising, of the documents whose metadata fits."""
         ...
 
     def failures(self) -> list[FailedSource]:
@@ -161,6 +174,10 @@ class Writer(Protocol):
 
     def put_facts(self, document_id: int, document: Document, content_hash: str) -> None:
         """Give a document another name, title or metadata; its text, headings and pages are what they were."""
+        ...
+
+    def put_metadata(self, document_id: int, metadata: Mapping[str, Any], content_hash: str) -> None:
+        """Give a document other metadata; nothing else of it changes."""
         ...
 
     def put_contexts(self, document_id: int, title: str, contexts: Sequence[Context]) -> Sequence[int]:

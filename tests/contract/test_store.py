@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ctxsearch.contexts import split
+from ctxsearch.errors import ArgumentError
 from ctxsearch.layout import IndexFolder
 from ctxsearch.passport import ModelFolder
-from ctxsearch.records import Document, FailedSource
+from ctxsearch.records import Document, FailedSource, Filter
 from ctxsearch.store import LocalStore, Snapshot, Store, Writer, compact
 from tests.hashing import HashEncoder, make_model
 
@@ -107,7 +108,7 @@ def test_a_document_of_the_same_key_is_replaced(store: Store, encoder: HashEncod
     with store.snapshot() as snapshot:
         assert snapshot.counts() == (1, 1, 2)
         assert [d.metadata for d in snapshot.documents()] == [{"n": 2}]
-        assert [d.source for d in snapshot.documents({"n": 1})] == []
+        assert [d.source for d in snapshot.documents(Filter({"n": 1}))] == []
         assert snapshot.contexts_with_vectors() == 1
 
 
@@ -130,10 +131,52 @@ def test_a_document_is_given_other_facts(store: Store, encoder: HashEncoder) -> 
     with store.snapshot() as snapshot:
         assert snapshot.generation == generation
         assert texts(snapshot) == {"c": "An otter swims. It dives.", "b": "A heron waits."}
-        assert [one.source for one in snapshot.documents({"team": "it"})] == ["c"]
+        assert [one.source for one in snapshot.documents(Filter({"team": "it"}))] == ["c"]
         assert [one.context_id for one in snapshot.search_lexical("burrow", 5)] == [1]
         (found, _) = snapshot.search_dense(encoder.vector("An otter swims. It dives."), 5, 0.0)
         assert (found.context_id, found.dense) == (1, pytest.approx(1.0, abs=1e-3))
+
+
+@stores
+def test_documents_are_counted_and_walked_through_by_id(store: Store, encoder: HashEncoder) -> None:
+    with store.writer() as writer:
+        for n in range(5):
+            put(writer, encoder, f"s{n}", f"The number {n}.", even=n % 2 == 0)
+        assert writer.matching_documents(Filter({"even": False})) == [2, 4]
+        writer.commit()
+    with store.snapshot() as snapshot:
+        assert snapshot.count_documents() == 5
+        assert snapshot.count_documents(Filter({"even": True})) == 3
+        assert snapshot.count_documents(Filter({"odd": True}, "ignore")) == 0
+        assert [d.document_id for d in snapshot.documents(after=2)] == [3, 4, 5]
+        assert [d.document_id for d in snapshot.documents(Filter({"even": True}), after=1)] == [3, 5]
+        with pytest.raises(ArgumentError, match="no document has the key 'odd'"):
+            snapshot.count_documents(Filter({"odd": True}))
+
+
+@stores
+def test_metadata_are_changed_alone(store: Store, encoder: HashEncoder) -> None:
+    with store.writer() as writer:
+        document_id = put(writer, encoder, "a", "An otter swims. It dives.", team="ops")
+        writer.commit()
+    with store.snapshot() as snapshot:
+        before = snapshot.whole_document(document_id)
+    with store.writer() as writer:
+        assert writer.known_document(document_id).metadata == {"team": "ops"}
+        writer.put_metadata(document_id, {"team": "hr", "n": [1]}, "another hash")
+        generation = writer.commit()
+    with store.snapshot() as snapshot:
+        after = snapshot.whole_document(document_id)
+        assert after.metadata == {"team": "hr", "n": [1]}
+        assert (after.content_hash, snapshot.generation) == ("another hash", generation)
+        for name in ("key", "source", "origin", "title", "headings", "ingested_at"):
+            assert getattr(after, name) == getattr(before, name)
+        assert [(c.context_id, c.text, c.rows.tobytes()) for c in after.contexts] == [
+            (c.context_id, c.text, c.rows.tobytes()) for c in before.contexts
+        ]
+        assert snapshot.count_documents(Filter({"n": 1})) == 1
+        assert snapshot.count_documents(Filter({"team": "ops"})) == 0
+        assert [c.context_id for c in snapshot.search_lexical("otter", 5, Filter({"team": "hr"}))] == [1]
 
 
 @stores
@@ -170,7 +213,7 @@ def test_scores_are_of_the_rows_that_were_put(store: Store, encoder: HashEncoder
             found = dict(zip(ids.tolist(), scores.tolist(), strict=True))
             assert found[last.context_id] == last.dense
             assert k == 0 or found[best.context_id] == best.dense
-        even = snapshot.search_dense(asked, 9, 0.75, {"even": True})
+        even = snapshot.search_dense(asked, 9, 0.75, Filter({"even": True}))
         assert {snapshot.contexts([c.context_id])[c.context_id].source for c in even} == {"s0", "s2", "s4", "s6", "s8"}
 
 

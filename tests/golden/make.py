@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import ctxsearch
+from ctxsearch.records import Filter
 
 HERE = Path(__file__).parent
 QUESTIONS = ["what eats earthworms?", "who may approve a refund?", "how cold may it be for the sensor?", "zebra"]
@@ -53,7 +54,7 @@ def answers(index: ctxsearch.Index, asked: list[dict[str, Any]]) -> list[dict[st
             vector = np.frombuffer(base64.b64decode(question["embedding"]), np.float32)
             dense = snapshot.search_dense(vector, 6, 0.85)
             lexical = snapshot.search_lexical(question["question"], 6)
-            filtered = snapshot.search_lexical(question["question"], 6, {"team": "ops"})
+            filtered = snapshot.search_lexical(question["question"], 6, Filter({"team": "ops"}))
             found.append(
                 {
                     "dense": [[c.context_id, round(c.dense or 0.0, 5), c.sentence] for c in dense],
