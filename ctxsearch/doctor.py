@@ -28,7 +28,7 @@ State: TypeAlias = Literal["ok", "note", "warning", "broken"]
 
 LIBRARIES = ("openvino", "faiss-cpu", "numpy", "tokenizers", "sqlite-utils")
 EXTRAS = {
-    "documents": (("pypdfium2", "python_calamine", "oxmsg", "striprtf"), "PDF, XLSX, XLS, ODS, RTF, Outlook messages"),
+    "documents": (("pypdfium2", "python_calamine", "oxmsg"), "PDF, XLSX, XLS, Outlook messages"),
     "build": (("torch", "transformers", "nncf"), "ctxsearch model build"),
     "train": (("torch", "transformers", "nncf", "scipy"), "ctxsearch model train"),
 }

@@ -128,7 +128,7 @@ def test_a_folder_that_may_not_be_written(sample: ctxsearch.Index, monkeypatch: 
 
 def test_a_missing_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = doctor.find_spec
-    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "striprtf" else real(name))
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "oxmsg" else real(name))
     finding = found(tmp_path, "extras")
     assert finding.state == "note"
     assert finding.found.startswith("[documents] is incomplete: no PDF")

@@ -367,13 +367,13 @@ def test_old_office_files_are_named(tmp_path: Path) -> None:
 def test_missing_extra_is_said_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ctxsearch.readers import dispatch
 
-    monkeypatch.setitem(sys.modules, "striprtf.striprtf", None)
-    monkeypatch.delitem(sys.modules, "ctxsearch.readers.rtf", raising=False)
+    monkeypatch.setitem(sys.modules, "pypdfium2", None)
+    monkeypatch.delitem(sys.modules, "ctxsearch.readers.pdf", raising=False)
     dispatch._reader.cache_clear()
-    (tmp_path / "a.rtf").write_text(r"{\rtf1 x}")
-    (file,) = readers.find([str(tmp_path / "a.rtf")]).files
-    with pytest.raises(SourceError, match=r"reading an RTF file needs the extra \[documents\]: pip install"):
-        list(dispatch.read_kind(file, "rtf"))
+    (tmp_path / "a.pdf").write_text("%PDF-1.7")
+    (file,) = readers.find([str(tmp_path / "a.pdf")]).files
+    with pytest.raises(SourceError, match=r"reading a PDF file needs the extra \[documents\]: pip install"):
+        list(dispatch.read_kind(file, "pdf"))
 
 
 def test_table_lines() -> None:

@@ -37,7 +37,7 @@ CHECKS = [
     ("Overview 2 Purpose 2 Extra 2", "xlsx/xlsx_06_edge_cases_.xlsx", 3, "Diagonal"),
     ("earth fault current of the power system", "xlsx/xlsx_07_gap_tolerance_.xlsx", 1, "Page 1"),
     ("orange juice, tea, coffee for breakfast", "docx/docx_checkboxes.docx", None, "Table with options"),
-    ("definition of term 3 in the glossary", "docx/list_after_num_headers.docx", None, "Glosario"),
+    ("definition of term 3 in the glossary", "docx/list_after_num_headers.docx", None, "1. Glosario"),
     ("do ducks quack? sounds that ducks make", "html/wiki_duck.html", None, "Communication"),
     ("the origin of the word duck, Old English", "html/wiki_duck.html", None, "Etymology"),
     ("which animals prey on ducklings?", "html/wiki_duck.html", None, "Predators"),

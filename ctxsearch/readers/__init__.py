@@ -10,6 +10,10 @@
     packages.py     zip and OLE containers, members read within limits
     xmltree.py      XML -> a tree, nothing loaded from outside
     ooxml.py        what the parts of Office Open XML share
+    grid.py         tables: where cells stand, their headings, their rows as lines; columns.py finds headings
+    charts.py       charts and diagrams of Office files
+    numbering.py    numbers of paragraphs in Word documents; wordtext.py and chunks.py are parts of docx.py
+    htmltables.py   tables of HTML; rtftokens.py is a part of rtf.py
 
     text, markdown, markup, html, xml, tables, json, jsonl, notebook, subtitles, mail, outlook, rtf, docx, pptx, sheets,
     opendocument, epub, pdf    the readers
@@ -66,7 +70,7 @@ class Sources:
 @functools.cache
 def _libraries() -> str:
     """Which readers there are: a file that one of them failed at may be read by another."""
-    there = [name for name in ("pypdfium2", "python_calamine", "oxmsg", "striprtf") if importlib.util.find_spec(name)]
+    there = [name for name in ("pypdfium2", "python_calamine", "oxmsg") if importlib.util.find_spec(name)]
     return " ".join((__version__, *there))
 
 

@@ -1,7 +1,6 @@
 """HTML: the text of a page as a reader sees it, without navigation, with its headings.
 
-Blocks are set apart by blank lines, list items begin with "- ". The rows of a table are lines, their cells joined by
-" | "; a cell whose column or row has a name reads ``name: value``.
+Blocks are set apart by blank lines, list items begin with "- ". The rows of a table are lines; see `grid`.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from typing import NamedTuple
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ctxsearch.errors import SourceError
+from ctxsearch.readers import htmltables
+from ctxsearch.readers.composing import one_line
 from ctxsearch.readers.decoding import SNIFFED_BYTES, decode, read_bytes
 from ctxsearch.readers.walk import File
 from ctxsearch.records import Document, Heading
@@ -25,8 +26,8 @@ _LEFT_OUT = frozenset(
 )
 _BLOCKS = frozenset(
     """
-    address article blockquote body dd div dl dt figcaption figure header hr main ol p pre section table ul caption
-    h1 h2 h3 h4 h5 h6
+    address article blockquote body dd div dl dt figcaption figure header hr main ol p pre section table td th ul
+    caption h1 h2 h3 h4 h5 h6
     """.split()
 )
 _LEFT_OUT_ROLES = frozenset(
@@ -39,7 +40,6 @@ _LEFT_OUT_CLASSES = frozenset(
     """.split()
 )
 _LINES = frozenset(("li", "tr", "br"))
-_CELLS = frozenset(("td", "th"))
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _SPACE = re.compile(r"\s+")
 _META = {
@@ -59,7 +59,7 @@ def read(file: File) -> Iterator[Document]:
         SourceError: the page has no text.
     """
     data = read_bytes(file)
-    page = parse(decode(data, file.source, _declared_encoding(data)), file.source)
+    page = parse(decode(data, file.source, declared_encoding(data)), file.source)
     if not page.text:
         raise SourceError(file.source, "the page has no text")
     heading = page.headings[0].title if page.headings else ""
@@ -86,6 +86,9 @@ class Html(NamedTuple):
 
 MOST_NESTED = 100_000
 """The time that lexbor takes grows with the square of the depth to which tags are nested; for so many, some seconds."""
+
+MAX_NESTED_TABLES = 10
+"""Tables in tables deeper than this are taken for the layout of a page."""
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _NOT_NESTED = frozenset(
@@ -155,7 +158,8 @@ def _metadata(tree: LexborHTMLParser) -> dict[str, str]:
     return stated
 
 
-def _declared_encoding(data: bytes) -> str | None:
+def declared_encoding(data: bytes) -> str | None:
+    """The encoding that a page's ``<meta>`` names, read as browsers do; None if it names none that is known."""
     match = _CHARSET.search(data, 0, SNIFFED_BYTES)
     if not match:
         return None
@@ -176,33 +180,6 @@ def _is_text_codec(name: str) -> bool:
         return False
 
 
-class _Header(NamedTuple):
-    """The row that names a table's columns."""
-
-    row: int
-    """The id of its node; -1 if there is none."""
-    names: tuple[str, ...]
-
-
-def _header_of(table: LexborNode) -> _Header:
-    """The first row of a table if all its cells are ``<th>``, each is over one column, and rows follow."""
-    rows: list[LexborNode] = []
-    pending = [table]
-    while pending and len(rows) < 2:
-        node = pending.pop()
-        if node.tag == "tr":
-            rows.append(node)
-            continue
-        if node is table or node.tag in ("thead", "tbody"):
-            pending.extend(reversed(list(node.iter())))
-    cells = [cell for cell in rows[0].iter() if cell.tag in _CELLS] if len(rows) == 2 else []
-    names = tuple(_SPACE.sub(" ", cell.text()).strip().rstrip(":") for cell in cells)
-    spanning = any({"colspan", "rowspan"} & cell.attributes.keys() for cell in cells)
-    if len(cells) < 2 or spanning or not all(cell.tag == "th" for cell in cells) or not any(names):
-        return _Header(-1, ())
-    return _Header(rows[0].mem_id, names)
-
-
 def _is_beside_the_page(attributes: Mapping[str, str | None]) -> bool:
     """Whether an element says of itself that it is hidden, or navigation and the like."""
     if not attributes:
@@ -215,12 +192,10 @@ def _is_beside_the_page(attributes: Mapping[str, str | None]) -> bool:
 class _Text:
     """Text put together while a tree is walked; white space is settled when the next word comes."""
 
-    def __init__(self, left_out: frozenset[str] = _LEFT_OUT) -> None:
+    def __init__(self, left_out: frozenset[str] = _LEFT_OUT, in_tables: int = 0) -> None:
         self.headings: list[Heading] = []
         self._left_out = left_out
-        self._tables: list[_Header] = []
-        self._label = ""  # the name of the cell that was entered, its first word not yet put
-        self._row_is_named = False
+        self._in_tables = in_tables  # how many tables of data deep
         self._page_heads = 0  # how many <header> deep
         self._parts: list[str] = []
         self._length = 0
@@ -229,8 +204,6 @@ class _Text:
         self._level = 0  # of the heading that is open
         self._heading: tuple[int, int] | None = None  # its offset and the index of its first part, once it has one
         self._preformatted = 0
-        self._cells = 0  # how many cells deep
-        self._column = 0
 
     def walk(self, root: LexborNode) -> None:
         """Add the text below a node. A loop, not a recursion: pages nest as deep as they like."""
@@ -248,9 +221,8 @@ class _Text:
                 continue
             if tag in ("ul", "ol") and self._page_heads:
                 continue  # what a page's head lists is menus
-            if tag == "table":
-                self._tables.append(_header_of(node))
-            elif tag == "tr" and self._tables and self._tables[-1].row == node.mem_id:
+            if tag == "table" and self._in_tables < MAX_NESTED_TABLES and htmltables.is_data(node):
+                self._add_table(node)
                 continue
             self._enter(tag)
             stack.append((node, True))
@@ -275,19 +247,6 @@ class _Text:
         elif tag == "li":
             self._put("- ")
             self._bulleted = True
-        elif tag == "tr":
-            self._column = 0
-            self._row_is_named = False
-        elif tag in _CELLS:
-            names = self._tables[-1].names if self._tables else ()
-            if self._column:
-                is_named = self._row_is_named and self._column == 1 and tag == "td"
-                named_itself = bool(self._parts) and self._parts[-1].endswith(":")
-                self._gap = " " if named_itself else ": " if is_named else " | "
-            self._row_is_named = tag == "th" and not names and not self._column
-            self._label = names[self._column] if self._column < len(names) else ""
-            self._column += 1
-            self._cells += 1
         elif tag == "pre":
             self._preformatted += 1
         if level := _HEADINGS.get(tag):
@@ -302,12 +261,6 @@ class _Text:
         elif tag == "pre":
             self._preformatted -= 1
             self._gap = ""  # line ends inside, not asked for from outside
-        elif tag in _CELLS:
-            self._cells -= 1
-            self._label = ""
-            self._widen(" ")
-        elif tag == "table" and self._tables:
-            self._tables.pop()
         elif tag == "header":
             self._page_heads -= 1
         if tag in _BLOCKS:
@@ -315,6 +268,27 @@ class _Text:
         elif tag in _LINES:
             self._bulleted = False
             self._widen("\n")
+
+    def _add_table(self, table: LexborNode) -> None:
+        """A table of data; one in the cell of another stands in that cell's line."""
+        for caption in htmltables.captions(table):
+            self._widen("\n\n")
+            if words := self._text_of(caption):
+                self._put(words)
+        grid = htmltables.grid_of(table, self._text_of, self._is_shown)
+        lines = grid.lines(guess=False)
+        self._widen("\n\n")
+        if lines:
+            self._put(("; " if self._in_tables else "\n").join(lines))
+        self._widen("\n\n")
+
+    def _text_of(self, cell: LexborNode) -> str:
+        text = _Text(self._left_out, self._in_tables + 1)
+        text.walk(cell)
+        return one_line(text.finish())
+
+    def _is_shown(self, node: LexborNode) -> bool:
+        return not _is_beside_the_page(node.attributes)
 
     def _add(self, text: str) -> None:
         if self._preformatted:
@@ -341,17 +315,13 @@ class _Text:
         self._gap = text[len(text.rstrip()) :]
 
     def _widen(self, gap: str) -> None:
-        """Ask for at least this much white space before the next word; a cell stays on its line."""
+        """Ask for at least this much white space before the next word."""
         if self._bulleted:
             return
-        if self._cells:
-            gap = " "
         if gap.count("\n") > self._gap.count("\n") or not self._gap:
             self._gap = gap
 
     def _put(self, text: str) -> None:
-        if self._label:
-            text, self._label = f"{self._label}: {text}", ""
         if self._parts and self._gap:
             self._parts.append(self._gap)
             self._length += len(self._gap)

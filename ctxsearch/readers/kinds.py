@@ -48,7 +48,7 @@ KINDS: dict[str, Kind] = {
     "mbox": Kind("a mailbox", "application/mbox", "mail"),
     "msg": Kind("an Outlook message", "application/vnd.ms-outlook", "outlook", extra=True),
     "pdf": Kind("a PDF file", "application/pdf", "pdf", extra=True),
-    "rtf": Kind("an RTF file", "application/rtf", "rtf", extra=True),
+    "rtf": Kind("an RTF file", "application/rtf", "rtf", here_up_to=SMALL),
     "zip": Kind("a zip archive", "application/zip", "packages"),
     "ole": Kind("an old Office file", "application/x-ole-storage", "packages"),
     "docx": Kind("a Word document", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),

@@ -1,7 +1,8 @@
 """CSV and TSV: a document a row where rows are texts with columns for it, else the table as one document.
 
 A file whose header names a column ``text`` holds records, as JSON Lines does: ``source`` and ``title`` are taken as
-such, the other columns become metadata. Any other file is one document, a line a row, each cell with its column's name.
+such, the other columns become metadata. Any other file is one document, a line a row, each cell with its column's name;
+titles and notes above the header are lines of their own. A first line ``sep=;`` names the delimiter, as Excel reads it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ctxsearch.errors import SourceError
-from ctxsearch.readers.composing import looks_like_header, one_line, record_line
+from ctxsearch.readers.composing import one_line
 from ctxsearch.readers.decoding import decode, read_bytes
+from ctxsearch.readers.grid import lines_of
 from ctxsearch.readers.kinds import suffix_of
 from ctxsearch.readers.walk import File
 from ctxsearch.records import Document
@@ -22,6 +25,7 @@ from ctxsearch.records import Document
 MAX_COLUMNS = 4096
 _SNIFFED_CHARACTERS = 64 * 1024
 _DELIMITERS = ",;\t|"
+_STATED_DELIMITER = re.compile(r"\ufeff?\"?sep=(.)\"?[;,\t|]*\r?\n", re.IGNORECASE)
 _TEXT = "text"
 
 csv.field_size_limit(64 * 1024 * 1024)
@@ -34,7 +38,12 @@ def read(file: File) -> Iterator[Document | SourceError]:
         SourceError: it is empty, or no table.
     """
     content = decode(read_bytes(file), file.source)
-    delimiter = "\t" if suffix_of(file) in (".tsv", ".tab") else _delimiter(content[:_SNIFFED_CHARACTERS])
+    stated = _STATED_DELIMITER.match(content)
+    if stated:
+        content = content[stated.end() :]
+        delimiter = stated[1]
+    else:
+        delimiter = "\t" if suffix_of(file) in (".tsv", ".tab") else _delimiter(content[:_SNIFFED_CHARACTERS])
     rows = _rows(content, delimiter, file)
     _, first = next(rows, (0, []))
     if not first:
@@ -43,7 +52,8 @@ def read(file: File) -> Iterator[Document | SourceError]:
     if _TEXT in (name.lower() for name in names):
         yield from _records(rows, names, file)
     else:
-        yield _table(first, rows, file)
+        lines = lines_of(itertools.chain([first], (row for _, row in rows)))
+        yield Document("\n".join(lines), file.source, file.path.stem, origin=str(file.origin))
 
 
 def value_of(cell: str) -> str | int | float | bool:
@@ -89,7 +99,7 @@ def _delimiter(sample: str) -> str:
     def score(delimiter: str) -> tuple[int, int]:
         counts = []
         try:
-            for row in itertools.islice(csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter), 20):
+            for row in itertools.islice(csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter), 50):
                 counts.append(len(row))
         except csv.Error:
             return 0, 0
@@ -97,17 +107,6 @@ def _delimiter(sample: str) -> str:
         return (max(map(wide.count, wide)), max(wide)) if wide else (0, 0)
 
     return max(_DELIMITERS, key=score)
-
-
-def _table(first: list[str], rows: Iterable[tuple[int, list[str]]], file: File) -> Document:
-    rows = iter(rows)
-    second = next(rows, None)
-    named = second is not None and looks_like_header([first, second[1]])
-    following = itertools.chain([second] if second else [], rows)
-    lines: list[str] = [] if named else [record_line([], list(map(one_line, first)))]
-    names = [one_line(name) for name in first] if named else []
-    lines += (record_line(names, list(map(one_line, row))) for _, row in following)
-    return Document("\n".join(lines), file.source, file.path.stem, origin=str(file.origin))
 
 
 def _records(rows: Iterable[tuple[int, list[str]]], names: list[str], file: File) -> Iterator[Document | SourceError]:
