@@ -42,7 +42,7 @@ them."""
 def rank_hybrid(
     snapshot: Snapshot, question: str, embedded: UnderWay[Question], k: int, where: Filter | None
 ) -> list[Ranked]:
-    """The k best candidates, best first; arguments as `query.rank` has them.
+    """The k best candidates, best first; arguments as `ranking.rank` has them.
 
     The search by meaning brings no more than are looked at: one that comes after those, and holds no word, cannot be
     better by both; one that holds some has its cosine computed anyway.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ctxsearch import documents as stored
 from ctxsearch import store as stores
 from ctxsearch.calibration import Calibration
-from ctxsearch.documents import Named, Source, select
+from ctxsearch.documents import Named, Source, identifier, select
 from ctxsearch.errors import (
     ArgumentError,
     CtxsearchError,
@@ -30,6 +30,7 @@ from ctxsearch.records import (
     DocumentSummary,
     FailedSource,
     Filter,
+    GroupBy,
     ImportReport,
     IndexStatus,
     IngestReport,
@@ -43,6 +44,8 @@ from ctxsearch.records import (
 from ctxsearch.store import LocalStore, Snapshot, Writer
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from ctxsearch.encoder import Encoder
     from ctxsearch.ingest import ProgressListener
     from ctxsearch.query import Embed
@@ -322,12 +325,15 @@ class Index:
 
     def query(
         self,
-        question: str,
+        question: str | None = None,
         k: int = 5,
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
         min_score: float | None = None,
         *,
+        offset: int = 0,
+        group_by: GroupBy | None = None,
+        vector: ArrayLike | None = None,
         missing: Missing = "error",
     ) -> Answer:
         """The k contexts that answer a question best.
@@ -341,6 +347,10 @@ class Index:
                 and $not join conditions. A dot leads into an object: ``author.name``. ``source``, ``title`` and
                 ``path`` are keys of every document.
             min_score: leaves out hits whose `Hit.score`, the probability that they answer, is less; 0 to 1.
+            offset: hits passed over: the next page has ``offset=k``, and its first hit the rank ``offset + 1``.
+            group_by: ``"document"`` for one hit of each document, its best; still k of them where there are so many.
+            vector: in place of a question, an embedding of shape (dim,) in the index's space, of any length but 0. The
+                search is dense, and the model is not needed.
             missing: what becomes of a condition on a key, or a kind of value, that no document has: ``"error"``, or
                 with ``"ignore"`` it fits no document, and its opposite all of them.
 
@@ -348,7 +358,16 @@ class Index:
             ArgumentError: the question is empty, or another argument is of no use.
             PassportMismatchError: the index was made with a model that is not the one here.
         """
-        return self.query_many([question], k, mode, where, min_score, missing=missing)[0]
+        if vector is not None:
+            if question is not None or mode == "lexical":
+                raise ArgumentError("query takes a question or a vector; a vector is searched for in dense mode")
+            return self._nearest(vector, k, where, min_score, offset, group_by, missing)
+        if question is None:
+            raise ArgumentError("query takes a question, or a vector")
+        (found,) = self.query_many(
+            [question], k, mode, where, min_score, offset=offset, group_by=group_by, missing=missing
+        )
+        return found
 
     def query_many(
         self,
@@ -358,28 +377,94 @@ class Index:
         where: Mapping[str, Any] | None = None,
         min_score: float | None = None,
         *,
+        offset: int = 0,
+        group_by: GroupBy | None = None,
         missing: Missing = "error",
     ) -> list[Answer]:
         """Answer several questions, embedded together; as `query` otherwise."""
-        from ctxsearch.query import answer
+        from ctxsearch.query import Search, answer
 
+        wanted = Filter.of(where, missing)
         while True:
             store = _OneSpace(self._store)
             model = self._model_of_before() or self._model_or_why_not()
+            search = Search(k, mode, wanted, min_score, offset, group_by, _calibration(model, mode))
             try:
                 return answer(
                     store,
                     partial(self._embedder, store, model),
                     questions,
-                    k=k,
-                    mode=mode,
-                    where=Filter.of(where, missing),
-                    min_score=min_score,
-                    calibration=_calibration(model, mode),
+                    search,
                     aside=self._encoder is None,  # a model that is loaded is quicker than a thread
+                    index_name=str(self.path),
                 )
             except _SpaceChangedError:
                 continue  # another model took over between the question's embedding and the search
+
+    def _nearest(
+        self,
+        vector: ArrayLike,
+        k: int,
+        where: Mapping[str, Any] | None,
+        min_score: float | None,
+        offset: int,
+        group_by: GroupBy | None,
+        missing: Missing,
+    ) -> Answer:
+        from ctxsearch.embeddings import unit_vector
+        from ctxsearch.query import Search, nearest
+
+        wanted = Filter.of(where, missing)
+        while True:
+            store = _OneSpace(self._store)
+            space = store.passport
+            store.enter(space)
+            calibration = _calibration(self._model_or_why_not(), "dense")
+            search = Search(k, "dense", wanted, min_score, offset, group_by, calibration)
+            try:
+                return nearest(store, unit_vector(vector, space.dim), search, index_name=str(self.path))
+            except _SpaceChangedError:
+                continue
+
+    def more_like(
+        self,
+        document: Named | None = None,
+        k: int = 5,
+        *,
+        source: Source | None = None,
+        document_id: int | None = None,
+        context_id: int | None = None,
+        where: Mapping[str, Any] | None = None,
+        offset: int = 0,
+        group_by: GroupBy | None = None,
+        missing: Missing = "error",
+    ) -> Answer:
+        """The contexts that are nearest in meaning to a document or to a context, itself left out.
+
+        A document is searched for by the mean of its contexts' embeddings, and no context of its own is a hit. Scores
+        are cosine similarities, -1 to 1, and the answer has an empty question. The model is not needed.
+
+        Args:
+            document: its source or its id.
+            k: most hits.
+            source, document_id: in place of ``document``, as in `get`.
+            context_id: in place of a document, a context, as `Hit.context_id`.
+            where, offset, group_by, missing: as in `query`.
+
+        Raises:
+            DocumentNotFoundError: there is no such document or context.
+            ArgumentError: none or several were named, or another argument is of no use.
+        """
+        from ctxsearch import similar
+        from ctxsearch.query import Search
+
+        search = Search(k, "dense", Filter.of(where, missing), offset=offset, group_by=group_by)
+        if context_id is not None:
+            if (document, source, document_id) != (None, None, None):
+                raise ArgumentError("more_like takes a document or a context_id, not both")
+            return similar.like_context(self._store, identifier(context_id, "context_id"), search, str(self.path))
+        which = select(document, source=source, document_id=document_id)
+        return similar.like_document(self._store, which, search, str(self.path))
 
     def get(
         self,

@@ -5,50 +5,90 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
+from ctxsearch import ranking
 from ctxsearch.calibration import Calibration
 from ctxsearch.catalog import StoredContext, words_of
 from ctxsearch.errors import ArgumentError
 from ctxsearch.records import (
     MODES,
-    SENTENCE_WEIGHT,
     Answer,
     Candidate,
-    Evidence,
     Filter,
+    FloatArray,
+    GroupBy,
     Hit,
     MatchedSentence,
     Milliseconds,
     Mode,
     Question,
-    Ranked,
     Scores,
     UnderWay,
     sentence_texts,
 )
-from ctxsearch.store import LEXICAL_WORDS, Snapshot, Store
+from ctxsearch.store import LEXICAL_WORDS, Store
 from ctxsearch.words import fullest
 
 Embed: TypeAlias = Callable[[Sequence[str]], UnderWay[list[Question]]]
 """Begins to embed questions."""
 
-LEAST_RANKED = 10
-"""Hits that are scored at the least, so that the first one's score does not depend on k."""
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How an index is searched."""
+
+    k: int = 5
+    """Most hits of an answer."""
+    mode: Mode = "hybrid"
+    """``dense`` by meaning, ``lexical`` by words, ``hybrid`` by both."""
+    where: Filter | None = None
+    """Only documents with these metadata."""
+    min_score: float | None = None
+    """Leaves out hits below this probability."""
+    offset: int = 0
+    """Hits passed over at the beginning."""
+    group_by: GroupBy | None = None
+    """``document``: of each document its best hit alone."""
+    calibration: Calibration | None = None
+    """Of the mode, makes scores probabilities; without one they only rank."""
+
+    def check(self) -> None:
+        """Refuse what is of no use.
+
+        Raises:
+            ArgumentError: an unknown mode or grouping, ``k`` below 1, ``offset`` below 0, ``min_score`` not from 0 to 1
+                or without a calibration.
+        """
+        if self.mode not in MODES:
+            raise ArgumentError(f"no mode {self.mode!r}; there are {', '.join(MODES)}")
+        if isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1:
+            raise ArgumentError(f"k is {self.k!r}; ask for at least 1 hit")
+        if isinstance(self.offset, bool) or not isinstance(self.offset, int) or self.offset < 0:
+            raise ArgumentError(f"offset is {self.offset!r}; it is how many hits are passed over, 0 or more")
+        if self.group_by not in (None, "document"):
+            raise ArgumentError(f"group_by is {self.group_by!r}; expected 'document' or None")
+        if self.min_score is not None:
+            score = self.min_score
+            if isinstance(score, bool) or not isinstance(score, int | float) or not 0.0 <= score <= 1.0:
+                raise ArgumentError(f"min_score is {score!r}; it is a probability, from 0 to 1")
+            if self.calibration is None:
+                raise ArgumentError(
+                    f"the model of this index has no calibration for {self.mode} mode, so its scores are no "
+                    "probabilities; leave out min_score, or see ctxsearch model calibrate --help"
+                )
 
 
 def answer(
     store: Store,
     embedder: Callable[[bool], Embed],
     questions: Sequence[str],
+    search: Search,
     *,
-    k: int,
-    mode: Mode,
-    where: Filter | None = None,
-    min_score: float | None = None,
-    calibration: Calibration | None = None,
     aside: bool = False,
+    index_name: str = "",
 ) -> list[Answer]:
     """Answer questions, each on the newest generation.
 
@@ -57,30 +97,15 @@ def answer(
         embedder: finds the model and gives what embeds questions with it, told whether there is other work meanwhile;
             not called in lexical mode.
         questions: plain text; no character in them is an operator.
-        k: most hits of an answer.
-        mode: ``dense`` by meaning, ``lexical`` by words, ``hybrid`` by both.
-        where: only documents with these metadata.
-        min_score: leaves out hits below this probability.
-        calibration: of the mode, makes scores probabilities; without one they only rank.
+        search: how.
         aside: questions are embedded in a thread of their own, where the model may be loaded while words are searched
             for.
+        index_name: how the answers name the index.
 
     Raises:
-        ArgumentError: a question without a word, ``k`` below 1, ``min_score`` not from 0 to 1 or without a calibration,
-            an unknown mode or condition.
+        ArgumentError: a question without a word, or a search of no use.
     """
-    if mode not in MODES:
-        raise ArgumentError(f"no mode {mode!r}; there are {', '.join(MODES)}")
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise ArgumentError(f"k is {k!r}; ask for at least 1 hit")
-    if min_score is not None:
-        if isinstance(min_score, bool) or not isinstance(min_score, int | float) or not 0.0 <= min_score <= 1.0:
-            raise ArgumentError(f"min_score is {min_score!r}; it is a probability, from 0 to 1")
-        if calibration is None:
-            raise ArgumentError(
-                f"the model of this index has no calibration for {mode} mode, so its scores are no probabilities; "
-                "leave out min_score, or see ctxsearch model calibrate --help"
-            )
+    search.check()
     for question in questions:
         if not question.strip():
             raise ArgumentError(
@@ -88,15 +113,41 @@ def answer(
             )
     # Half a surrogate pair (bytes of a command line that are not UTF-8) is no text that a model or SQLite takes.
     questions = [question.encode("utf-8", "replace").decode() for question in questions]
-    embeddings = _Embeddings(embedder(mode == "hybrid"), questions, aside=aside) if mode != "lexical" else None
+    lexical = search.mode == "lexical"
+    embeddings = None if lexical else _Embeddings(embedder(search.mode == "hybrid"), questions, aside=aside)
     try:
         return [
-            _answer(store, question, place, embeddings, k, mode, where, min_score, calibration)
-            for place, question in enumerate(questions)
+            _answer(store, question, place, embeddings, search, index_name) for place, question in enumerate(questions)
         ]
     finally:
         if embeddings:
             embeddings.wait()
+
+
+def nearest(
+    store: Store,
+    vector: FloatArray,
+    search: Search,
+    *,
+    index_name: str = "",
+    without: ranking.Without = ranking.NOTHING,
+) -> Answer:
+    """What stands nearest to an embedding, by dense search; the answer has an empty question.
+
+    Args:
+        store: what is searched.
+        vector: a unit vector, float32 of shape (dim,), of the store's embedding space.
+        search: how; its mode is ``dense``.
+        index_name: how the answer names the index.
+        without: what is left out.
+
+    Raises:
+        ArgumentError: a search of no use.
+    """
+    search.check()
+    question = Question("", vector, vector, truncated=False)
+    embeddings = _Embeddings(lambda _: UnderWay(lambda: [question]), [""], aside=False)
+    return _answer(store, "", 0, embeddings, search, index_name, without)
 
 
 class _Embeddings:
@@ -159,75 +210,45 @@ def _answer(
     question: str,
     place: int,
     embeddings: _Embeddings | None,
-    k: int,
-    mode: Mode,
-    where: Filter | None,
-    min_score: float | None,
-    calibration: Calibration | None,
+    search: Search,
+    index_name: str,
+    without: ranking.Without = ranking.NOTHING,
 ) -> Answer:
     started = time.perf_counter()
     with store.snapshot() as snapshot:
         embedded = UnderWay(partial(embeddings.__getitem__, place), embeddings.over) if embeddings else None
-        ranked = rank(snapshot, question, embedded, k, mode, where)
+        asked = ranking.Asked(snapshot, question, embedded, search.mode, search.where, without)
+        ranked = asked.best(search.offset + search.k, search.group_by)
         scores = [one.evidence.score for one in ranked]
-        if calibration:
-            scores = calibration.probabilities([one.evidence for one in ranked])
+        if search.calibration:
+            scores = search.calibration.probabilities([one.evidence for one in ranked])
+        wanted = slice(search.offset, search.offset + search.k)
         best = [
             (one.candidate, score)
-            for one, score in zip(ranked[:k], scores, strict=False)
-            if min_score is None or score >= min_score
+            for one, score in zip(ranked[wanted], scores[wanted], strict=True)
+            if search.min_score is None or score >= search.min_score
         ]
         stored = snapshot.contexts(candidate.context_id for candidate, _ in best)
         hits = tuple(
             _hit(number, score, candidate, stored[candidate.context_id], question)
-            for number, (candidate, score) in enumerate(best, start=1)
+            for number, (candidate, score) in enumerate(best, start=search.offset + 1)
         )
         generation = snapshot.generation
     truncated = embeddings[place].truncated if embeddings else len(words_of(question)) > LEXICAL_WORDS
-    search, embed = 1000.0 * (time.perf_counter() - started), 0.0
+    searched, embed = 1000.0 * (time.perf_counter() - started), 0.0
     if embeddings:
         waited, embed = embeddings.milliseconds
-        search -= waited if place == 0 else 0.0
+        searched -= waited if place == 0 else 0.0
     return Answer(
         question=question,
         hits=hits,
-        mode=mode,
+        mode=search.mode,
         generation=generation,
         truncated=truncated,
         evidence=tuple(one.evidence for one in ranked),
-        milliseconds=Milliseconds(embed=embed, search=search, total=embed + search),
+        milliseconds=Milliseconds(embed=embed, search=searched, total=embed + searched),
+        index_path=index_name,
     )
-
-
-def rank(
-    snapshot: Snapshot,
-    question: str,
-    embedded: UnderWay[Question] | None,
-    k: int,
-    mode: Mode,
-    where: Filter | None = None,
-) -> list[Ranked]:
-    """The best candidates, best first: k, or `LEAST_RANKED` if that is more, as far as there are any.
-
-    Args:
-        snapshot: what is searched.
-        question: plain text.
-        embedded: the same; None in lexical mode.
-        k: how many are wanted.
-        mode: how.
-        where: only documents with these metadata.
-    """
-    k = max(k, LEAST_RANKED)
-    if embedded is None:
-        found = snapshot.search_lexical(question, k, where)
-        return [Ranked(c, Evidence(c.lexical or 0.0, lexical=c.lexical or 0.0)) for c in found]
-    if mode == "dense":
-        snapshot.ready_vectors()
-        found = snapshot.search_dense(embedded.finish().embedding, k, SENTENCE_WEIGHT, where)
-        return [Ranked(c, Evidence(c.dense or 0.0, dense=c.dense or 0.0)) for c in found]
-    from ctxsearch.hybrid import rank_hybrid  # here: it needs numpy, and a search by words alone does not
-
-    return rank_hybrid(snapshot, question, embedded, k, where)
 
 
 def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, question: str) -> Hit:

@@ -7,7 +7,7 @@ unit-length float32 rows. Nothing here knows files, SQL, FAISS or a model.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, overload
 
 from ctxsearch.errors import ArgumentError
@@ -23,6 +23,9 @@ MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
 
 Missing: TypeAlias = Literal["error", "ignore"]
 """What becomes of a condition on a key, or a kind of value, that no document has: an error, or it fits no document."""
+
+GroupBy: TypeAlias = Literal["document"]
+"""What an answer has one hit of."""
 
 SENTENCE_WEIGHT = 0.8
 """Share of the best sentence in a dense score; the rest is the context's own."""
@@ -138,6 +141,8 @@ class Filter:
 
     where: Mapping[str, Any]
     missing: Missing = "error"
+    without: frozenset[int] = frozenset()
+    """Ids of documents that do not fit, whatever their metadata."""
 
     @classmethod
     def of(cls, where: Mapping[str, Any] | None, missing: Missing = "error") -> Filter | None:
@@ -149,6 +154,12 @@ class Filter:
         if missing not in ("error", "ignore"):
             raise ArgumentError(f'missing is {missing!r}; expected "error" or "ignore"')
         return None if where is None or where == {} else cls(where, missing)
+
+    @staticmethod
+    def excluding(wanted: Filter | None, document_ids: Iterable[int]) -> Filter:
+        """A filter that some documents do not fit, and others as they did before."""
+        base = wanted or Filter({})
+        return replace(base, without=base.without | frozenset(document_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,7 +436,9 @@ class Answer(Sequence[Hit]):
     """True when the question's end, beyond the model's window or (lexical) 128 words, was not searched."""
     milliseconds: Milliseconds
     evidence: tuple[Evidence, ...] = field(default=(), repr=False)
-    """What the scores were made of, best first: of the hits, and of some that stand after them."""
+    """What the scores were made of, best first: from the first hit, whatever the offset, to some after the last."""
+    index_path: str = ""
+    """The folder of the index."""
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -78,7 +78,11 @@ def condition(wanted: Filter, column: str, known: Known | None) -> tuple[str, di
         ArgumentError: it is no condition, or asks for a key or a kind of values that no document has.
     """
     compiler = _Compiler(column, None if wanted.missing == "ignore" else known)
-    return compiler.all_of(wanted.where, 0), compiler.parameters
+    fits = compiler.all_of(wanted.where, 0)
+    if wanted.without:
+        compiler.parameters["without"] = json.dumps(sorted(wanted.without))
+        fits = f"{fits} AND {column} NOT IN (SELECT value FROM json_each(:without))"
+    return fits, compiler.parameters
 
 
 class _Compiler:

@@ -190,6 +190,15 @@ class Rows(Vectors):
     # Contexts
 
     @translating
+    def documents_of_contexts(self, context_ids: Sequence[int]) -> dict[int, int]:
+        """The id of each context's document; ids of contexts that are not there are left out."""
+        found: dict[int, int] = {}
+        for some in chunks(context_ids):
+            query = f"SELECT id, document_id FROM contexts WHERE id IN ({','.join('?' * len(some))})"
+            found.update(self._db.execute(query, some))
+        return found
+
+    @translating
     def contexts(self, ids: Iterable[int]) -> dict[int, StoredContext]:
         """Contexts by id, with their documents; ids that are not there are left out.
 

@@ -259,6 +259,7 @@ class LocalSnapshot:
         self.count_documents = catalog.count_documents
         self.find_documents = catalog.find_documents
         self.has_document = catalog.has_document
+        self.documents_of_contexts = catalog.documents_of_contexts
         self.document_text = catalog.document_text
         self.failures = catalog.failures
 

@@ -108,6 +108,10 @@ class Snapshot(Protocol):
         """Whether there is a document of that id."""
         ...
 
+    def documents_of_contexts(self, context_ids: Sequence[int]) -> dict[int, int]:
+        """The id of each context's document; ids of contexts that are not there are left out."""
+        ...
+
     def document_text(self, document_id: int) -> str:
         """A document's text, letter for letter."""
         ...
