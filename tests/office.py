@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -96,3 +97,65 @@ def worker() -> Iterator[readers.Worker]:
     """One process for the readers of a module's tests."""
     with readers.Worker() as worker:
         yield worker
+
+
+def letters(column: int) -> str:
+    """The name of a column of a sheet, counted from 0."""
+    head, last = divmod(column, 26)
+    return (letters(head - 1) if head else "") + chr(ord("A") + last)
+
+
+def workbook(
+    path: Path,
+    sheets: dict[str, list[list[str]]],
+    merged: dict[str, list[str]] | None = None,
+    more: dict[str, str] | None = None,
+    cells: dict[str, dict[str, str]] | None = None,
+    parts: dict[str, str | bytes] | None = None,
+) -> Path:
+    """An Excel file.
+
+    Args:
+        path: where it is written.
+        sheets: texts of cells by the sheet's name.
+        merged: references of merged cells by sheet.
+        more: what else stands in a sheet's part, at its end.
+        cells: cells given as XML, by sheet and reference.
+        parts: other parts by name.
+    """
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    sheet_names = "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>' for n, name in enumerate(sheets, start=1))
+    targets = {f"r{n}": ("worksheet", f"worksheets/sheet{n}.xml") for n in range(1, len(sheets) + 1)}
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
+    members: dict[str, str | bytes] = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}"/></Types>',
+        "_rels/.rels": _in_package(relations({"r": ("officeDocument", "xl/workbook.xml")}), package),
+        "xl/workbook.xml": f'<workbook xmlns="{space}" xmlns:r="{RELATIONS}"><sheets>{sheet_names}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": _in_package(relations(targets), package),
+        **(parts or {}),
+    }
+    for number, (name, rows) in enumerate(sheets.items(), start=1):
+        given = (cells or {}).get(name, {})
+        shown = ""
+        for r, row in enumerate(rows, start=1):
+            inner = ""
+            for c, content in enumerate(row):
+                place = f"{letters(c)}{r}"
+                if place in given:
+                    inner += given[place]
+                elif content:
+                    inner += f'<c r="{place}" t="inlineStr"><is><t>{escape(content)}</t></is></c>'
+            shown += f'<row r="{r}">{inner}</row>'
+        references = "".join(f'<mergeCell ref="{reference}"/>' for reference in (merged or {}).get(name, []))
+        merges = f"<mergeCells>{references}</mergeCells>" if references else ""
+        end = merges + (more or {}).get(name, "")
+        members[f"xl/worksheets/sheet{number}.xml"] = (
+            f'<worksheet xmlns="{space}"><sheetData>{shown}</sheetData>{end}</worksheet>'
+        )
+    return archive(path, members)
+
+
+def _in_package(part: str, package: str) -> str:
+    return part.replace("<Relationships>", f'<Relationships xmlns="{package}/relationships">')

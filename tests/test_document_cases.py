@@ -58,6 +58,31 @@ def case(number: str, name: str) -> Path:
         ),
         ("17", "star.rtf", "The lift is out of order until May."),
         ("17", "pandoc_image.rtf", "Note\n\nThe bridge is closed.\n\nTake the ferry."),
+        (
+            "16",
+            "textbox.xlsx",
+            "A\n\nx\n\nManual\nBig box\n\nComment on A1: Checked by Ann\n\nChart of pump sales\n\n0\n\n"
+            "Note: the valve opens left.",
+        ),
+        (
+            "16",
+            "formula_nocache.xlsx",
+            "Budget\n\nItem: Revenue | 2021: 10 | 2022: 12 | Sum: =B2+C2\n"
+            "Item: Cost | 2021: 7 | 2022: 8 | Sum: =B3+C3\n\nComment on A2: Audited by Ann\n\nSecret\n\nKey: Door code | Value: 4711",
+        ),
+        (
+            "20",
+            "merged.xlsx",
+            "Sheet\n\nRegion: North | City: Oslo | Fee: 10\nRegion: North | City: Bergen | Fee: 12\n"
+            "Region: South | City: Rome | Fee: 7",
+        ),
+        (
+            "20",
+            "deck.pptx",
+            "Results\n\nLeft column one\n\nRight column one\n\nLeft column two\n\nRight column two\n\n"
+            "Region: North | City: Oslo | Fee: 10\nRegion: North | City: Bergen | Fee: 12\n\n"
+            "Notes: Say hello first.\n\nHidden one\n\nHidden body",
+        ),
         ("20", "vmerge.docx", "Region: North | City: Oslo | Fee: 10\nRegion: North | City: Bergen | Fee: 12"),
     ],
 )

@@ -34,22 +34,26 @@ def put_diagram(composer: Composer, root: Element) -> None:
 
 
 def paragraphs(node: Element) -> list[str]:
-    """The paragraphs of a text body."""
-    lines = []
-    for paragraph in descendants(node, "p"):
-        text = one_line("".join(_pieces(paragraph)))
-        if text:
-            lines.append(text)
-    return lines
+    """The paragraphs of a text body that hold something."""
+    return list(filter(None, map(text_of_paragraph, descendants(node, "p"))))
 
 
-def _pieces(paragraph: Element) -> Iterator[str]:
-    for inner in paragraph.iter():
+def text_of_paragraph(paragraph: Element) -> str:
+    """The text of a paragraph; of alternatives the first that has some."""
+    return one_line("".join(_pieces(paragraph)))
+
+
+def _pieces(node: Element) -> Iterator[str]:
+    for inner in node:
         name = local(inner.tag)
         if name == "t":
             yield inner.text or ""
         elif name in ("br", "tab"):
             yield " "
+        elif name == "AlternateContent":
+            yield next(filter(None, ("".join(_pieces(alternative)) for alternative in inner)), "")
+        else:
+            yield from _pieces(inner)
 
 
 def _put_series(composer: Composer, series: list[Element]) -> None:

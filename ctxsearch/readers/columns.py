@@ -64,16 +64,15 @@ def top_of(matrix: Matrix) -> Top:
 def _is_title(row: Sequence[CellLike | None], below: Matrix) -> bool:
     """Whether a row is a title or a note: one cell at its left, or far fewer than the rows below have."""
     cells = _distinct(row)
-    if not cells or row[0] is None or not row[0].text:
-        return False
     widths = Counter(_width(other) for other in below if _width(other) > 1)
-    if not widths:
+    if not cells or not widths:
         return False
-    if len(cells) == 1:
-        return cells[0].rows == 1
-    filled = [cell is not None and bool(cell.text) for cell in row]
-    packed_left = not any(filled[filled.index(False) :]) if False in filled else True
     common = max(widths, key=lambda width: (widths[width], width))
+    at_left = row[0] is not None and bool(row[0].text)
+    if len(cells) == 1:
+        return cells[0].rows == 1 and (at_left or (cells[0].columns == 1 and common > 2))
+    filled = [cell is not None and bool(cell.text) for cell in row]
+    packed_left = at_left and (False not in filled or not any(filled[filled.index(False) :]))
     return packed_left and 2 * sum(filled) <= common and all(cell.columns == cell.rows == 1 for cell in cells)
 
 
@@ -129,7 +128,10 @@ def _may_be_names(row: Sequence[CellLike | None]) -> bool:
     texts = [cell.text for cell in _distinct(row)]
     if not texts or (len(row) > 2 and 2 * _width(row) < len(row)):
         return False
-    if any(len(text) > MAX_NAME_CHARACTERS or _ADDRESS.fullmatch(text) or text in _BLANK for text in texts):
+    if any(
+        len(text) > MAX_NAME_CHARACTERS or _ADDRESS.fullmatch(text) or text in _BLANK or text.startswith("- ")
+        for text in texts
+    ):
         return False
     return not any(_is_number(text) for text in texts) or _count_on(texts)
 
@@ -209,4 +211,7 @@ def _is_period(text: str) -> bool:
 
 
 def _is_number(text: str) -> bool:
+    """Whether a cell holds a number, a time of day, or a formula."""
+    if text.startswith("="):
+        return True
     return bool(_NUMBER.fullmatch(text) or _CLOCK.fullmatch(text)) and not _is_period(text)

@@ -51,13 +51,16 @@ class Composer:
             self._put(text)
 
     def table(self, table: Grid | Iterable[Sequence[str]], header: bool | None = None) -> None:
-        """The rows of a table as one block.
+        """The rows of a table as one block, titles above it each as one of their own.
 
         Args:
             table: the rows, or their grid where cells span others.
             header: whether the first row names the columns; None to look.
         """
-        lines = table.lines() if isinstance(table, Grid) else table_lines(table, header)
+        grid = table if isinstance(table, Grid) else Grid.of(table, header=bool(header))
+        titles, lines = grid.titles_and_lines(guess=header is None)
+        for title in titles:
+            self.block(title)
         self.block("\n".join(lines))
 
     def insert(self, text: str, headings: Iterable[Heading] = (), below: int = 0) -> None:

@@ -76,7 +76,9 @@ class Grid:
         self._spanning = [(column, cell, rows - 1) for column, cell, rows in self._spanning if rows > 1]
         self._marked.append(heading)
 
-    def cell(self, text: str, columns: int = 1, rows: int = 1, heading: bool = False) -> None:
+    def cell(
+        self, text: str, columns: int = 1, rows: int = 1, heading: bool = False, column: int | None = None
+    ) -> None:
         """Put a cell into the next free columns of the row.
 
         Args:
@@ -84,7 +86,10 @@ class Grid:
             columns: how many columns it spans.
             rows: how many rows it spans, this one counted.
             heading: whether the file marks it as a heading.
+            column: its first column, where the file says so; not before the cells that are there.
         """
+        if column is not None:
+            self._next = max(self._next, column)
         while self._from_above and self._from_above[0][0] <= self._next:
             start, span = self._from_above.pop(0)
             self._next = max(self._next, start + span)
@@ -123,15 +128,24 @@ class Grid:
         Args:
             guess: look for the rows that name the columns, if none is marked.
         """
+        titles, lines = self.titles_and_lines(guess)
+        return titles + lines
+
+    def titles_and_lines(self, guess: bool = True) -> tuple[list[str], list[str]]:
+        """The titles and notes above the table, and its `lines` without them."""
         rows, marked = self._filled_rows()
         used = self._used(rows)
-        if guess and not any(marked):
-            top = self.top(rows, used)
-            marked = [top.titles <= number < top.titles + top.heads for number in range(len(rows))]
+        titles = 0
+        if guess and rows and not any(marked):
+            titles, heads = self.top(rows, used)
+            marked = [titles <= number < titles + heads for number in range(len(rows))]
+        while titles < len(rows) - 1 and _is_title(rows[titles], used):
+            titles += 1
         lines = _Lines(used)
-        for row, is_head in zip(rows, marked, strict=True):
+        above = [_without_names([cell.text for _, cell in row]) for row in rows[:titles]]
+        for row, is_head in zip(rows[titles:], marked[titles:], strict=True):
             lines.add(row, is_head)
-        return list(lines.finish())
+        return above, list(lines.finish())
 
     def top(self, rows: list[list[Placed]], used: Sequence[int]) -> heuristics.Top:
         """What `columns.top_of` makes of the first rows."""
@@ -166,8 +180,8 @@ class Grid:
             headings = [cell.heading for _, cell in filled]
             rows.append(filled)
             marked.append(is_marked or (all(headings) and len(headings) > 1))
-        if all(marked):
-            marked = [number == 0 for number in range(len(rows))] if len(rows) > 1 else [False]
+        if all(marked):  # then they name nothing, but perhaps the first the others
+            marked = [number == 0 < len(rows) - 1 for number in range(len(rows))]
         return rows, marked
 
 
@@ -223,7 +237,7 @@ class _Lines:
 
     def add(self, row: list[Placed], is_head: bool) -> None:
         """The next row; one that names columns holds for those below it."""
-        if self._is_title(row):
+        if _is_title(row, self._used):
             self._lines.append(row[0][1].text)
             return
         if is_head and not self._in_heads:
@@ -243,13 +257,6 @@ class _Lines:
         """All lines."""
         self._end_heads()
         return filter(None, self._lines)
-
-    def _is_title(self, row: list[Placed]) -> bool:
-        return len(self._used) > 1 and len(row) == 1 and row[0][1].columns > 1 and self._covers_all(row[0])
-
-    def _covers_all(self, placed: Placed) -> bool:
-        column, cell = placed
-        return column <= self._used[0] and column + cell.columns > self._used[-1]
 
     def _is_repeated(self, row: list[Placed]) -> bool:
         texts = [cell.text for _, cell in row]
@@ -291,11 +298,21 @@ class _Lines:
             names = list(dict.fromkeys(self._names.get(n, "") for n in range(column, column + cell.columns)))
             if len(names) > 1:
                 names = [name for name in names if name]
-            if self._covers_all((column, cell)) and cell.columns > 1:
-                names = [""]
-            elif is_long and len(names) > 1:
+            if is_long and len(names) > 1:
                 names = [", ".join(names)]
             parts += [f"{name}: {cell.text}" if name and name != cell.text else cell.text for name in names]
-        if len(parts) > 1 and not self._names and (row[0][1].heading or parts[0].endswith(":")):
-            return f"{parts[0].rstrip(':')}: {CELLS_APART.join(parts[1:])}"
-        return CELLS_APART.join(parts)
+        return CELLS_APART.join(parts) if self._names else _without_names(parts, row[0][1].heading)
+
+
+def _is_title(row: list[Placed], used: Sequence[int]) -> bool:
+    """Whether a row is one cell over the whole width of a table that has several columns."""
+    column, cell = row[0]
+    reaches = column <= used[0] and column + cell.columns > used[-1]
+    return len(used) > 1 and len(row) == 1 and cell.columns > 1 and reaches
+
+
+def _without_names(texts: list[str], heading: bool = False) -> str:
+    """The line of a row in a table whose columns have no names; its first cell may name the others."""
+    if len(texts) > 1 and (heading or texts[0].endswith(":")):
+        return f"{texts[0].rstrip(':')}: {CELLS_APART.join(texts[1:])}"
+    return CELLS_APART.join(texts)

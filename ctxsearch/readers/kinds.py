@@ -61,7 +61,7 @@ KINDS: dict[str, Kind] = {
     "xls": Kind("an Excel file", "application/vnd.ms-excel", "sheets", extra=True),
     "odt": Kind("an OpenDocument text", "application/vnd.oasis.opendocument.text", "opendocument"),
     "odp": Kind("an OpenDocument presentation", "application/vnd.oasis.opendocument.presentation", "opendocument"),
-    "ods": Kind("an OpenDocument sheet", "application/vnd.oasis.opendocument.spreadsheet", "sheets", extra=True),
+    "ods": Kind("an OpenDocument sheet", "application/vnd.oasis.opendocument.spreadsheet", "opendocument"),
     "epub": Kind("an EPUB book", "application/epub+zip", "epub"),
 }
 

@@ -64,6 +64,10 @@ class Package:
         except (*_ZIP_DAMAGE, RuntimeError) as error:
             raise SourceError(self._source, f"is damaged: its part {name} cannot be unpacked ({error})") from error
 
+    def size(self, name: str) -> int:
+        """The unpacked size of a member that is there."""
+        return self._archive.getinfo(name).file_size
+
     def check(self) -> None:
         """Check all members as `read` would, for a library that reads them itself.
 

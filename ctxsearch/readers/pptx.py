@@ -1,6 +1,7 @@
 """PowerPoint files, read from their XML: a page a slide, its title as a heading, then what it says from top to bottom.
 
-Tables, the texts of charts and diagrams, comments and the speaker's notes are read, too.
+Tables, the texts of charts and diagrams, comments and the speaker's notes are read, too. What the footer of each slide
+says stands once, at the first.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from ctxsearch.readers import charts
 from ctxsearch.readers.composing import Composer, one_line
+from ctxsearch.readers.grid import Grid
+from ctxsearch.readers.numbering import formatted
 from ctxsearch.readers.ooxml import properties, related
 from ctxsearch.readers.packages import Package, opened
 from ctxsearch.readers.walk import File
@@ -19,8 +23,19 @@ from ctxsearch.records import Document
 MAIN = "ppt/presentation.xml"
 _SHAPES = frozenset(("sp", "graphicFrame", "grpSp", "pic", "cxnSp"))
 _TITLES = frozenset(("title", "ctrTitle"))
-_UNSAID = frozenset(("sldNum", "dt", "ftr", "hdr", "sldImg"))
-"""Placeholders that repeat on each slide."""
+_LEFT_OUT = frozenset(("sldNum", "dt", "sldImg"))
+"""Placeholders of numbers, dates and pictures."""
+_REPEATED = frozenset(("ftr", "hdr"))
+"""Placeholders that say the same on each slide."""
+_AUTO_NUMBERS = {
+    "arabic": "decimal",
+    "alphaLc": "lowerLetter",
+    "alphaUc": "upperLetter",
+    "romanLc": "lowerRoman",
+    "romanUc": "upperRoman",
+}
+_AUTO_NUMBER = re.compile(r"(arabic|alphaLc|alphaUc|romanLc|romanUc)(Period|ParenR|ParenBoth|Plain)")
+_AROUND_NUMBERS = {"Period": "{}.", "ParenR": "{})", "ParenBoth": "({})", "Plain": "{}"}
 
 
 def read(file: File) -> Iterator[Document]:
@@ -30,11 +45,12 @@ def read(file: File) -> Iterator[Document]:
         SourceError: it is damaged, encrypted, or has no text.
     """
     composer = Composer()
+    footers: set[str] = set()
     with opened(file) as package:
         for number, part in enumerate(_slides(package, file.source), start=1):
             if part in package.names:
                 composer.page(number)
-                _put_slide(composer, package, part, file.source)
+                _put_slide(composer, package, part, file.source, footers)
         metadata = properties(package, file.source)
     title = str(metadata.pop("title", ""))
     if title.lower() == "powerpoint presentation":  # what PowerPoint calls all files that nobody named
@@ -60,21 +76,19 @@ def _relation(node: Element) -> str:
     return next((value for key, value in node.attrib.items() if key.startswith("{") and local(key) == "id"), "")
 
 
-def _put_slide(composer: Composer, package: Package, part: str, source: str) -> None:
+def _put_slide(composer: Composer, package: Package, part: str, source: str, footers: set[str]) -> None:
     relations = related(package, part, source)
     root = parse(package.read(part), source)
     tree = next(descendants(root, "spTree"), None)
-    shapes = sorted(_shapes(tree), key=_rank) if tree is not None else []
-    for shape in shapes:
-        _put_shape(composer, shape)
+    for shape in _shapes(tree) if tree is not None else ():
+        _put_shape(composer, shape, footers)
     for kind, name in relations.values():
         if name not in package.names:
             continue
-        if kind == "chart":
-            _put_chart(composer, parse(package.read(name), source))
+        if kind in ("chart", "chartEx"):
+            charts.put_chart(composer, parse(package.read(name), source))
         elif kind == "diagramData":
-            for point in descendants(parse(package.read(name), source), "pt"):
-                composer.block("\n".join(_paragraphs(point)))
+            charts.put_diagram(composer, parse(package.read(name), source))
         elif kind == "notesSlide":
             _put_notes(composer, parse(package.read(name), source))
         elif kind == "comments":
@@ -84,11 +98,20 @@ def _put_slide(composer: Composer, package: Package, part: str, source: str) -> 
 
 
 def _shapes(tree: Element) -> Iterator[Element]:
-    """Shapes, those in groups too."""
+    """Shapes in reading order; those of a group stay together."""
+    for shape in sorted(_children(tree), key=_rank):
+        if local(shape.tag) == "grpSp":
+            yield from _shapes(shape)
+        else:
+            yield shape
+
+
+def _children(tree: Element) -> Iterator[Element]:
     for node in tree:
         name = local(node.tag)
-        if name in ("grpSp", "AlternateContent", "Choice"):
-            yield from _shapes(node)
+        if name == "AlternateContent":
+            found = next((shapes for inner in node if (shapes := list(_children(inner)))), [])
+            yield from found
         elif name in _SHAPES:
             yield node
 
@@ -112,40 +135,66 @@ def _placeholder(shape: Element) -> str:
     return attribute(node, "type") or "body" if node is not None else ""
 
 
-def _put_shape(composer: Composer, shape: Element) -> None:
+def _put_shape(composer: Composer, shape: Element, footers: set[str]) -> None:
     role = _placeholder(shape)
-    if role in _UNSAID:
+    if role in _LEFT_OUT:
         return
     tables = list(descendants(shape, "tbl"))
     for table in tables:
-        composer.table(
-            [[one_line(" ".join(_paragraphs(cell))) for cell in children(row, "tc")] for row in children(table, "tr")]
-        )
+        composer.table(_grid(table))
     if tables:
         return
     lines = _paragraphs(shape)
+    if role in _REPEATED:
+        lines = [line for line in lines if line not in footers]
+        footers.update(lines)
     if role in _TITLES:
         composer.heading(" ".join(lines), 1)
     else:
         composer.block("\n".join(lines))
 
 
+def _grid(table: Element) -> Grid:
+    grid = Grid()
+    for row in children(table, "tr"):
+        grid.row()
+        for cell in children(row, "tc"):
+            if _is_on(cell, "vMerge"):
+                grid.extend()
+            elif not _is_on(cell, "hMerge"):
+                grid.cell(" ".join(_paragraphs(cell)), _number(cell, "gridSpan"), _number(cell, "rowSpan"))
+    return grid
+
+
+def _is_on(node: Element, name: str) -> bool:
+    return attribute(node, name) in ("1", "true")
+
+
+def _number(node: Element, name: str) -> int:
+    value = attribute(node, name)
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 6 else 1
+
+
 def _paragraphs(node: Element) -> list[str]:
-    """The paragraphs of a shape, one with a level below the first as a list item."""
+    """The paragraphs of a shape: with their numbers, those with a level below the first as list items."""
     lines = []
+    counts: dict[int, int] = {}
     for paragraph in descendants(node, "p"):
-        parts = []
-        for inner in paragraph.iter():
-            name = local(inner.tag)
-            if name == "t":
-                parts.append(inner.text or "")
-            elif name in ("br", "tab"):
-                parts.append(" ")
-        text = one_line("".join(parts))
+        text = charts.text_of_paragraph(paragraph)
         settings = child(paragraph, "pPr")
-        deeper = settings is not None and attribute(settings, "lvl") not in ("", "0")
-        if text:
-            lines.append(f"- {text}" if deeper else text)
+        level = _number(settings, "lvl") if settings is not None and attribute(settings, "lvl") else 0
+        numbered = child(settings, "buAutoNum") if settings is not None else None
+        counts = {deep: count for deep, count in counts.items() if deep < level or (deep == level and text)}
+        if not text:
+            continue
+        if numbered is None:
+            counts.pop(level, None)
+            lines.append(f"- {text}" if level else text)
+            continue
+        counts[level] = counts[level] + 1 if level in counts else _number(numbered, "startAt")
+        form = _AUTO_NUMBER.fullmatch(attribute(numbered, "type"))
+        number = formatted(counts[level], _AUTO_NUMBERS[form[1]] if form else "decimal")
+        lines.append(f"{_AROUND_NUMBERS[form[2] if form else 'Period'].format(number)} {text}")
     return lines
 
 
@@ -153,27 +202,3 @@ def _put_notes(composer: Composer, root: Element) -> None:
     for shape in descendants(root, "sp"):
         if _placeholder(shape) == "body" and (lines := _paragraphs(shape)):
             composer.block("Notes: " + "\n".join(lines))
-
-
-def _put_chart(composer: Composer, root: Element) -> None:
-    """A chart's title and axes, and its figures as a table: a row a category, a column a series."""
-    for title in descendants(root, "title"):
-        composer.block(" ".join(_paragraphs(title)))
-    names = [""]
-    columns: list[list[str]] = []
-    categories: list[str] = []
-    for series in descendants(root, "ser"):
-        names.append(" ".join(_cached(child(series, "tx"))))
-        categories = categories or _cached(child(series, "cat")) or _cached(child(series, "xVal"))
-        columns.append(_cached(child(series, "val")) or _cached(child(series, "yVal")))
-    height = max(map(len, [categories, *columns]), default=0)
-    cells = [[column[row] if row < len(column) else "" for column in [categories, *columns]] for row in range(height)]
-    if cells:
-        composer.table([names, *cells], header=True)
-
-
-def _cached(node: Element | None) -> list[str]:
-    """The values that the file keeps of a chart's data."""
-    if node is None:
-        return []
-    return [one_line(value.text or "") for point in descendants(node, "pt") for value in descendants(point, "v")]

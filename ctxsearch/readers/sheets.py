@@ -1,7 +1,9 @@
-"""Spreadsheets, by calamine: Excel of all ages and OpenDocument. A page a sheet, its name as a heading.
+"""Excel files of all ages, the cells by calamine. A page a sheet, its name as a heading.
 
-The rows of a block of cells are lines; where its first row names the columns, a cell reads ``name: value``. Empty rows
-end a block.
+    sheetblocks.py  the tables of a sheet
+    xlsxparts.py    comments, text boxes, charts, headings and formulas of XLSX, which calamine does not give
+
+A merged cell stands in each row that it spans. A formula of which the file keeps no value is shown itself.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from ctxsearch.readers.composing import Composer
 from ctxsearch.readers.decoding import read_bytes
 from ctxsearch.readers.ooxml import properties
 from ctxsearch.readers.packages import opened
+from ctxsearch.readers.sheetblocks import SheetCell, put_sheet
 from ctxsearch.readers.walk import File
+from ctxsearch.readers.xlsxparts import Extras, Workbook
 from ctxsearch.records import Document
 
 
@@ -29,51 +33,64 @@ def read(file: File) -> Iterator[Document]:
         SourceError: it is damaged, encrypted, or has no text.
     """
     data = read_bytes(file)
+    composer = Composer()
     metadata: dict[str, Any] = {}
     if data.startswith(b"PK"):
         with opened(file) as package:
             package.check()
             metadata = properties(package, file.source)
+            _put_sheets(composer, _opened(data, file), Workbook(package, file.source))
+    else:
+        _put_sheets(composer, _opened(data, file), None)
+    yield composer.document(file, str(metadata.pop("title", "")) or file.path.stem, metadata)
+
+
+def _opened(data: bytes, file: File) -> python_calamine.CalamineWorkbook:
     try:
-        workbook = python_calamine.load_workbook(io.BytesIO(data))
+        return python_calamine.load_workbook(io.BytesIO(data))
     except python_calamine.PasswordError as error:
         raise SourceError(file.source, "is encrypted; save it without a password") from error
     except python_calamine.CalamineError as error:
         raise SourceError(file.source, f"is damaged: {error}") from error
-    composer = Composer()
-    for number, name in enumerate(workbook.sheet_names, start=1):
+
+
+def _put_sheets(composer: Composer, values: python_calamine.CalamineWorkbook, parts: Workbook | None) -> None:
+    for number, name in enumerate(values.sheet_names):
+        extras = parts.extras(number) if parts else Extras()
         try:
-            rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=True)
-        except python_calamine.CalamineError:
-            continue  # a sheet that is a chart
-        composer.page(number)
-        _put(composer, name, rows)
-    yield composer.document(file, str(metadata.pop("title", "")) or file.path.stem, metadata)
+            cells = _cells(values.get_sheet_by_name(name), extras)
+        except python_calamine.CalamineError:  # a sheet that is a chart
+            cells = []
+        composer.page(number + 1)
+        sheet = Composer()
+        sheet.block("\n".join(extras.sides))
+        put_sheet(sheet, cells, extras.heads)
+        sheet.block("\n".join(extras.comments))
+        if parts:
+            parts.put_drawings(sheet, extras.drawings)
+        if not sheet.is_empty():
+            composer.heading(name, 1)
+            composer.insert(sheet.text())
 
 
-def _put(composer: Composer, name: str, rows: list[list[Any]]) -> None:
-    block: list[list[str]] = []
-    blocks = [block]
-    for row in rows:
-        cells = [_text(cell) for cell in row]
-        if any(cells):
-            block.append(cells)
-        elif block:
-            block = []
-            blocks.append(block)
-    if any(blocks):
-        composer.heading(name, 1)
-    for block in filter(None, blocks):
-        _put_block(composer, block)
-
-
-def _put_block(composer: Composer, block: list[list[str]]) -> None:
-    """A block of rows; lines of one cell at its top are its title."""
-    used = [column for column in range(max(map(len, block))) if any(row[column] for row in block if column < len(row))]
-    trimmed = [[row[column] if column < len(row) else "" for column in used] for row in block]
-    while len(trimmed) > 1 and sum(map(bool, trimmed[0])) == 1 and len(used) > 1:
-        composer.block(next(filter(None, trimmed.pop(0))))
-    composer.table(trimmed)
+def _cells(sheet: python_calamine.CalamineSheet, extras: Extras) -> list[SheetCell]:
+    """The cells that hold something, without those that merged cells cover."""
+    top, left = sheet.start or (0, 0)
+    spans: dict[tuple[int, int], tuple[int, int]] = {}
+    covered: set[tuple[int, int]] = set()
+    for (row, column), (last_row, last_column) in sheet.merged_cell_ranges or ():
+        spans[row, column] = last_column - column + 1, last_row - row + 1
+    texts: dict[tuple[int, int], str] = dict(extras.formulas)
+    for row, values in enumerate(sheet.to_python(skip_empty_area=True), start=top):
+        for column, value in enumerate(values, start=left):
+            if text := _text(value):
+                texts[row, column] = text
+    for place, (columns, rows) in spans.items():
+        if place in texts and (columns * rows) <= len(texts) * 16 + 4096:
+            covered.update((place[0] + r, place[1] + c) for r in range(rows) for c in range(columns) if r or c)
+    return [
+        SheetCell(*place, texts[place], *spans.get(place, (1, 1))) for place in sorted(texts) if place not in covered
+    ]
 
 
 def _text(value: Any) -> str:
