@@ -5,6 +5,8 @@
     dispatch.py     the reader of each kind, imported when it is needed
     worker.py       a process of its own for parsers, with limits
     decoding.py     bytes -> text
+    charsets.py     names of encodings -> codecs
+    cleaning.py     half characters and embedded data taken out of a document
     composing.py    a text put together from blocks, headings, pages and tables
     frontmatter.py  the metadata at the top of a text
     packages.py     zip and OLE containers, members read within limits
@@ -41,7 +43,7 @@ from pathlib import Path
 from ctxsearch import __version__
 from ctxsearch.errors import SourceError
 from ctxsearch.readers import dispatch, text
-from ctxsearch.readers.decoding import SNIFFED_BYTES, decode, looks_binary, open_binary
+from ctxsearch.readers.decoding import SNIFFED_BYTES, decode, looks_binary, open_binary, wide_encoding
 from ctxsearch.readers.kinds import kind_of, must_be_isolated, suffix_of
 from ctxsearch.readers.walk import IGNORE_FILES, File, Skipped, Within, find_files
 from ctxsearch.readers.worker import Limits, Worker
@@ -146,7 +148,8 @@ def _kind(file: File) -> str | dispatch.Item:
         return SourceError(file.source, f"cannot be read: {error.strerror or error}")
     if not head:
         return SourceError(file.source, "is empty")
-    kind = kind_of(file, head)
+    wide = wide_encoding(head)
+    kind = kind_of(file, head.decode(wide, "ignore").encode() if wide else head)
     if kind is None and looks_binary(head):
         suffix = suffix_of(file)
         reason = f"no reader for {suffix} files" if suffix else "binary, and without a suffix that names its kind"
@@ -187,10 +190,9 @@ def read_standard_input() -> Document:
         SourceError: it is not text.
     """
     data = sys.stdin.buffer.read()
-    content = decode(data, "standard input")
-    return Document(
-        content, source=f"stdin:{hashlib.sha256(data).hexdigest()[:12]}", title=text.title_of(content, "stdin")
-    )
+    decoded = decode(data, "standard input")
+    source = f"stdin:{hashlib.sha256(data).hexdigest()[:12]}"
+    return Document(decoded.text, source, text.title_of(decoded.text, "stdin"), decoded.metadata)
 
 
 __all__ = [

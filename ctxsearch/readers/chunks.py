@@ -48,13 +48,13 @@ def put(composer: Composer, data: bytes, name: str, source: str, depth: int = 0)
     elif suffix in ("htm", "html", "xhtml") or start.startswith((b"<!doctype html", b"<html", b"<?xml")):
         _put_page(composer, data, place, None)
     elif suffix != "xml":
-        composer.block(decode(data, place))
+        composer.block(decode(data, place).text)
 
 
 def _put_page(composer: Composer, data: bytes, place: str, charset: str | None) -> None:
     from ctxsearch.readers import html
 
-    page = html.parse(decode(data, place, charset or html.declared_encoding(data)), place)
+    page = html.parse(html.decoded(data, place, charset).text, place)
     composer.insert(page.text, page.headings)
 
 

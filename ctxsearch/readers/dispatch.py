@@ -10,6 +10,7 @@ from typing import TypeAlias, cast
 
 from ctxsearch.errors import MissingExtraError, SourceError
 from ctxsearch.readers import packages
+from ctxsearch.readers.cleaning import cleaned
 from ctxsearch.readers.kinds import KINDS, mime_type_of
 from ctxsearch.readers.walk import File, Skipped
 from ctxsearch.records import Document
@@ -40,6 +41,8 @@ def read_kind(file: File, kind: str) -> Iterator[Item]:
             raise
         raise SourceError(file.source, str(MissingExtraError(f"reading {KINDS[kind].name}", EXTRA))) from error
     for item in reader(file):
-        if isinstance(item, Document) and not item.is_record:
-            item = replace(item, metadata={"mime_type": mime_type_of(kind, file), **item.metadata})
+        if isinstance(item, Document):
+            item = cleaned(item)
+            if not item.is_record:
+                item = replace(item, metadata={"mime_type": mime_type_of(kind, file), **item.metadata})
         yield item

@@ -11,7 +11,6 @@ from xml.etree.ElementTree import Element
 from ctxsearch.errors import SourceError
 from ctxsearch.readers import html
 from ctxsearch.readers.composing import Composer
-from ctxsearch.readers.decoding import decode
 from ctxsearch.readers.packages import Package, opened
 from ctxsearch.readers.walk import File
 from ctxsearch.readers.xmltree import attribute, descendants, local, parse
@@ -43,7 +42,7 @@ def read(file: File) -> Iterator[Document]:
         if chapters and locked.issuperset(chapters):
             raise SourceError(file.source, "is encrypted (protected against copying)")
         for number, name in enumerate((name for name in chapters if name not in locked), start=1):
-            page = html.parse(decode(package.read(name), f"{file.source}: {name}"), file.source)
+            page = html.parse(html.decoded(package.read(name), f"{file.source}: {name}").text, file.source)
             composer.page(number)
             composer.insert(page.text, page.headings)
     metadata: dict[str, Any] = {}

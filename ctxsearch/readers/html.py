@@ -5,7 +5,6 @@ Blocks are set apart by blank lines, list items begin with "- ". The rows of a t
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -14,8 +13,9 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ctxsearch.errors import SourceError
 from ctxsearch.readers import htmltables
+from ctxsearch.readers.charsets import codec_of
 from ctxsearch.readers.composing import one_line
-from ctxsearch.readers.decoding import SNIFFED_BYTES, decode, read_bytes
+from ctxsearch.readers.decoding import SNIFFED_BYTES, Decoded, decode, read_bytes
 from ctxsearch.readers.walk import File
 from ctxsearch.records import Document, Heading
 
@@ -49,7 +49,8 @@ _META = {
     "dc.date": "created",
     "article:published_time": "created",
 }
-_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_\-]{1,40})""", re.IGNORECASE)
+_XML_DECLARATION = re.compile(rb"""\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_.:\-]{1,40})["']""")
+_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_.:\-]{1,40})""", re.IGNORECASE)
 
 
 def read(file: File) -> Iterator[Document]:
@@ -58,8 +59,8 @@ def read(file: File) -> Iterator[Document]:
     Raises:
         SourceError: the page has no text.
     """
-    data = read_bytes(file)
-    page = parse(decode(data, file.source, declared_encoding(data)), file.source)
+    markup = decoded(read_bytes(file), file.source)
+    page = parse(markup.text, file.source)
     if not page.text:
         raise SourceError(file.source, "the page has no text")
     heading = page.headings[0].title if page.headings else ""
@@ -67,7 +68,7 @@ def read(file: File) -> Iterator[Document]:
         page.text,
         file.source,
         page.title or heading or file.path.stem,
-        page.metadata,
+        page.metadata | markup.metadata,
         page.headings,
         str(file.origin),
     )
@@ -158,26 +159,25 @@ def _metadata(tree: LexborHTMLParser) -> dict[str, str]:
     return stated
 
 
-def declared_encoding(data: bytes) -> str | None:
-    """The encoding that a page's ``<meta>`` names, read as browsers do; None if it names none that is known."""
-    match = _CHARSET.search(data, 0, SNIFFED_BYTES)
-    if not match:
-        return None
-    try:
-        name = codecs.lookup(match[1].decode("ascii")).name
-    except LookupError:
-        return None
-    if not _is_text_codec(name) or name.startswith(("utf-16", "utf-32")):
-        return "utf-8"  # a page whose <meta> can be read byte by byte is not what it says
-    return "cp1252" if name in ("iso8859-1", "ascii") else name  # as browsers do, by the WHATWG Encoding standard
+def decoded(data: bytes, source: str, charset: str | None = None) -> Decoded:
+    """The markup of a page: in the encoding that its mark, its bytes, or a declaration says.
 
+    Args:
+        data: its bytes.
+        source: how a message names it.
+        charset: what the mail or archive that holds the page calls its encoding.
 
-def _is_text_codec(name: str) -> bool:
-    """Whether a codec decodes text; Python has others, such as hex."""
-    try:
-        return b"abc".decode(name) == "abc"
-    except (LookupError, ValueError, TypeError):
-        return False
+    Raises:
+        SourceError: it is not text.
+    """
+    if charset:
+        return decode(data, source, charset)
+    head = data[:SNIFFED_BYTES]
+    match = _XML_DECLARATION.match(head) or _CHARSET.search(head)
+    declared = match[1].decode("ascii") if match else None
+    if (codec_of(declared) or "").startswith(("utf-16", "utf-32")) and b"\0" not in head:
+        declared = None  # a page whose declaration can be read byte by byte is not what it says
+    return decode(data, source, declared)
 
 
 def _is_beside_the_page(attributes: Mapping[str, str | None]) -> bool:

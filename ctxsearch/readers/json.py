@@ -27,18 +27,19 @@ def read(file: File) -> Iterator[Document]:
     Raises:
         SourceError: there are no values in it.
     """
-    content = decode(read_bytes(file), file.source)
+    decoded = decode(read_bytes(file), file.source)
     composer = Composer()
     try:
-        values = list(_values(content))
+        values = list(_values(decoded.text))
     except ValueError:
-        yield Document(content, file.source, file.path.stem, origin=str(file.origin))
+        yield Document(decoded.text, file.source, file.path.stem, decoded.metadata, origin=str(file.origin))
         return
     for value in values:
-        _put(composer, value, 1)
+        put_value(composer, value)
     value = values[0] if values else None
     title = value.get("title") or value.get("name") if isinstance(value, dict) else ""
-    yield composer.document(file, title if isinstance(title, str) and title.strip() else file.path.stem)
+    title = title if isinstance(title, str) and title.strip() else file.path.stem
+    yield composer.document(file, title, decoded.metadata)
 
 
 def _values(content: str) -> Iterator[Any]:
@@ -55,7 +56,8 @@ def _values(content: str) -> Iterator[Any]:
         content = content[end:].lstrip()
 
 
-def _put(composer: Composer, value: Any, level: int) -> None:
+def put_value(composer: Composer, value: Any, level: int = 1) -> None:
+    """A value as text: blocks, lines, and headings from a level on."""
     if isinstance(value, dict):
         short = {key: inner for key, inner in value.items() if _is_short(inner)}
         line = CELLS_APART.join(f"{key}: {_plain(inner)}" for key, inner in short.items() if _plain(inner))
@@ -67,7 +69,7 @@ def _put(composer: Composer, value: Any, level: int) -> None:
                 composer.block(inner if key == "text" else f"{key}: {inner}")
             else:
                 composer.heading(str(key), min(level, DEEPEST_HEADING))
-                _put(composer, inner, level + 1)
+                put_value(composer, inner, level + 1)
     elif isinstance(value, list):
         if value and all(isinstance(inner, dict) and all(map(_is_short, inner.values())) for inner in value):
             for number, inner in enumerate(value):
@@ -75,7 +77,7 @@ def _put(composer: Composer, value: Any, level: int) -> None:
                 (composer.line if number else composer.block)(line)
             return
         for inner in value:
-            _put(composer, inner, level)
+            put_value(composer, inner, level)
     else:
         composer.block(_plain(value))
 

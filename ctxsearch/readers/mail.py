@@ -127,10 +127,7 @@ def _content(part: EmailMessage, source: str) -> str:
     """The text of a part, whatever it says of its encoding."""
     payload = part.get_payload(decode=True)
     data = payload if isinstance(payload, bytes) else b""
-    declared = part.get_content_charset()
-    for name in (declared, None):
-        try:
-            return decode(data, source, name).replace("\r\n", "\n")
-        except (SourceError, LookupError):
-            continue
-    return data.decode("utf-8", "replace")
+    try:
+        return decode(data, source, part.get_content_charset()).text.replace("\r\n", "\n")
+    except SourceError:
+        return data.decode("utf-8", "replace")

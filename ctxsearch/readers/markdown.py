@@ -18,12 +18,13 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 def read(file: File) -> Iterator[Document]:
     """The file as one document. Its title is that of its front matter, else its first heading, else the file's name."""
-    content = decode(read_bytes(file), file.source)
+    decoded = decode(read_bytes(file), file.source)
+    content = decoded.text
     metadata, start = frontmatter.split(content)
     found = headings(content, start)
     named = metadata.pop("title", None)
     title = named if isinstance(named, str) and named.strip() else found[0].title if found else file.path.stem
-    yield Document(content, file.source, title, metadata, found, str(file.origin))
+    yield Document(content, file.source, title, metadata | decoded.metadata, found, str(file.origin))
 
 
 def headings(content: str, skipped: int = 0) -> tuple[Heading, ...]:

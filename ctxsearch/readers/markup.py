@@ -29,12 +29,13 @@ _KNOWN = {"author": "author", "authors": "author", "date": "date", "language": "
 
 def read(file: File) -> Iterator[Document]:
     """The file as one document. Its title is its first heading, else the file's name."""
-    content = decode(read_bytes(file), file.source)
+    decoded = decode(read_bytes(file), file.source)
+    content = decoded.text
     is_rst = suffix_of(file) == ".rst"
     found = rst_headings(content) if is_rst else asciidoc_headings(content)
     title = found[0].title if found else file.path.stem
     metadata = _metadata(content, _RST_FIELD if is_rst else _ADOC_ATTRIBUTE)
-    yield Document(content, file.source, title, metadata, found, str(file.origin))
+    yield Document(content, file.source, title, metadata | decoded.metadata, found, str(file.origin))
 
 
 def rst_headings(content: str) -> tuple[Heading, ...]:

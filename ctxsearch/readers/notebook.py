@@ -25,9 +25,9 @@ def read(file: File) -> Iterator[Document]:
     Raises:
         SourceError: it is no notebook, or is empty.
     """
-    content = decode(read_bytes(file), file.source)
+    decoded = decode(read_bytes(file), file.source)
     try:
-        notebook = json.loads(content)
+        notebook = json.loads(decoded.text)
     except ValueError as error:
         raise SourceError(file.source, f"is not a notebook: {error}") from error
     if not isinstance(notebook, dict):
@@ -42,7 +42,7 @@ def read(file: File) -> Iterator[Document]:
         if isinstance(cell, dict):
             composer.page(number)
             _put(composer, cell)
-    yield composer.document(file, metadata=_metadata(notebook))
+    yield composer.document(file, metadata=_metadata(notebook) | decoded.metadata)
 
 
 def _put(composer: Composer, cell: dict[str, Any]) -> None:

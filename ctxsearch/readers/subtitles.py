@@ -28,10 +28,10 @@ def read(file: File) -> Iterator[Document]:
     Raises:
         SourceError: there is no cue in it.
     """
-    content = decode(read_bytes(file), file.source)
+    decoded = decode(read_bytes(file), file.source)
     composer = Composer()
     minute = speaker = None
-    for block in _BLOCK_END.split(content):
+    for block in _BLOCK_END.split(decoded.text):
         lines = block.splitlines()
         timed = next((number for number, line in enumerate(lines[:3]) if _TIMING.match(line)), None)
         if timed is None:
@@ -57,4 +57,4 @@ def read(file: File) -> Iterator[Document]:
         (composer.block if first else composer.line)(text)
     if composer.is_empty():
         raise SourceError(file.source, "has no subtitles")
-    yield composer.document(file, title=file.path.stem)
+    yield composer.document(file, file.path.stem, decoded.metadata)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ctxsearch.errors import SourceError
 from ctxsearch.readers.composing import one_line
-from ctxsearch.readers.decoding import decode, read_bytes
+from ctxsearch.readers.decoding import ENCODING_ERRORS, decode, read_bytes
 from ctxsearch.readers.grid import lines_of
 from ctxsearch.readers.kinds import suffix_of
 from ctxsearch.readers.walk import File
@@ -37,7 +37,8 @@ def read(file: File) -> Iterator[Document | SourceError]:
     Raises:
         SourceError: it is empty, or no table.
     """
-    content = decode(read_bytes(file), file.source)
+    decoded = decode(read_bytes(file), file.source)
+    content = decoded.text
     stated = _STATED_DELIMITER.match(content)
     if stated:
         content = content[stated.end() :]
@@ -53,7 +54,7 @@ def read(file: File) -> Iterator[Document | SourceError]:
         yield from _records(rows, names, file)
     else:
         lines = lines_of(itertools.chain([first], (row for _, row in rows)))
-        yield Document("\n".join(lines), file.source, file.path.stem, origin=str(file.origin))
+        yield Document("\n".join(lines), file.source, file.path.stem, decoded.metadata, origin=str(file.origin))
 
 
 def value_of(cell: str) -> str | int | float | bool:
@@ -111,11 +112,13 @@ def _delimiter(sample: str) -> str:
 
 def _records(rows: Iterable[tuple[int, list[str]]], names: list[str], file: File) -> Iterator[Document | SourceError]:
     lowered = [name.lower() for name in names]
+    too_long: list[int] = []
+    read = False
     for line, row in rows:
         place = f"{file.source}:{line}"
         cells = dict(zip(lowered, row, strict=False))
-        if len(row) > len(names):
-            yield SourceError(place, f"has {len(row)} columns, the header {len(names)}")
+        if any(cell.strip() for cell in row[len(names) :]):
+            too_long.append(line)
             continue
         metadata: dict[str, Any] = {
             name: value_of(cell)
@@ -124,7 +127,19 @@ def _records(rows: Iterable[tuple[int, list[str]]], names: list[str], file: File
         }
         text = cells.get(_TEXT, "")
         if not text.strip():
-            yield SourceError(place, "has no text")
-            continue
+            continue  # an empty cell is no fault: there is nothing to search in it
+        if "\ufffd" in text:
+            metadata[ENCODING_ERRORS] = text.count("\ufffd")
+        read = True
         source, title = cells.get("source", "").strip(), one_line(cells.get("title", ""))
         yield Document(text, source or place, title or source, metadata, (), str(file.origin), is_record=True)
+    if too_long:
+        reason = f"has more columns than the header, which has {len(names)}; is a cell with a separator not quoted?"
+        if others := too_long[1:]:
+            named = ", ".join(map(str, others[:10])) + (", …" if len(others) > 10 else "")
+            reason += (
+                f" So has line {named}" if len(others) == 1 else f" So have lines {named} ({len(others):,} in all)"
+            )
+        yield SourceError(f"{file.source}:{too_long[0]}", reason)
+    elif not read:
+        raise SourceError(file.source, f"has no text: its column {_TEXT} is empty in every row")

@@ -13,8 +13,9 @@ MAX_TITLE_CHARACTERS = 100
 
 def read(file: File) -> Iterator[Document]:
     """The file as one document. Its title is its first line where that stands apart, else the file's name."""
-    content = decode(read_bytes(file), file.source)
-    yield Document(content, source=file.source, title=title_of(content, file.path.stem), origin=str(file.origin))
+    decoded = decode(read_bytes(file), file.source)
+    title = title_of(decoded.text, file.path.stem)
+    yield Document(decoded.text, file.source, title, decoded.metadata, origin=str(file.origin))
 
 
 def title_of(content: str, otherwise: str) -> str:

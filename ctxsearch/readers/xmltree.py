@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from ctxsearch.errors import SourceError
+from ctxsearch.readers.decoding import decode
 
 _ENTITIES = {name.removesuffix(";"): text for name, text in html.entities.html5.items() if name.endswith(";")}
 _GREEK = {
@@ -22,6 +23,8 @@ _GREEK = {
         "a b g d e z ee th i k l m n x o p r sf s t u ph kh ps oh".split(), "αβγδεζηθικλμνξοπρςστυφχψω", strict=True
     )
 }
+_DECLARATION = re.compile(rb"""\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_.:\-]{1,40})["']""")
+_NO_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _REFERENCE = re.compile(rb"&([A-Za-z_][\w.-]{0,60});", re.ASCII)
 
 
@@ -31,15 +34,33 @@ def parse(data: bytes, source: str) -> Element:
     Raises:
         SourceError: it is not well-formed, or its entities expand beyond reason.
     """
+    declared = _DECLARATION.match(data)
+    if declared is None or declared[1].lower() in (b"utf-8", b"utf8"):
+        try:
+            return _root(data)
+        except (ElementTree.ParseError, ValueError, LookupError):  # perhaps it is not in UTF-8, or a byte is broken
+            pass
+    text = decode(data, source, declared[1].decode("ascii") if declared else None).text
+    try:
+        return _root(_NO_CHARACTER.sub("\ufffd", _without_declaration(text)).encode())
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise SourceError(source, f"is not well-formed XML: {error}") from error
+
+
+def _root(data: bytes) -> Element:
+    """The root of a document in UTF-8, or as it declares itself to expat."""
     parser = ElementTree.XMLParser()
     for reference in set(_REFERENCE.findall(data)):
         name = reference.decode("ascii")
         parser.entity[name] = _entity(name)
-    try:
-        parser.feed(data)
-        return parser.close()
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise SourceError(source, f"is not well-formed XML: {error}") from error
+    parser.feed(data)
+    return parser.close()
+
+
+def _without_declaration(text: str) -> str:
+    """A text without its XML declaration, whose encoding is not that of the text any more."""
+    text = text.lstrip()
+    return text[text.find("?>") + 2 :] if text.startswith("<?xml") else text
 
 
 def _entity(name: str) -> str:

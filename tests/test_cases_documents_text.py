@@ -1,0 +1,294 @@
+"""Small documents that were once read wrongly: text, pages, books, records and mails. Each says what is right.
+
+The files are in ``tests/documents/cases``, a folder a kind of fault. Office files and PDFs have a module of their own.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctxsearch import readers
+from ctxsearch.errors import SourceError
+from ctxsearch.readers.charsets import codec_of
+from ctxsearch.readers.decoding import decode
+from ctxsearch.records import Document
+
+CASES = Path(__file__).parent / "documents" / "cases"
+WORKER = readers.Worker()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def worker() -> Iterator[None]:
+    """One process for the readers of all tests."""
+    with WORKER:
+        yield
+
+
+def read(path: Path) -> tuple[list[Document], list[SourceError]]:
+    """The documents of a file, and what could not be read of it."""
+    (file,) = readers.find([str(path)]).files
+    items = list(readers.read(file, WORKER))
+    documents = [item for item in items if isinstance(item, Document)]
+    failures = [item for item in items if isinstance(item, SourceError)]
+    assert len(documents) + len(failures) == len(items)
+    return documents, failures
+
+
+def one(path: Path, data: bytes | str | None = None) -> Document:
+    """The only document of a file, which is written first if its content is given."""
+    if data is not None:
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+    documents, failures = read(path)
+    assert failures == []
+    (document,) = documents
+    return document
+
+
+# --- 02: one bad byte ---
+
+GERMAN = "Die Rückerstattung genehmigt der Abteilungsleiter. Größere Beträge prüft die Buchhaltung.\n"
+
+
+def test_a_broken_byte_in_utf_8_is_replaced_and_the_rest_is_utf_8() -> None:
+    found = one(CASES / "02-text-one-bad-byte" / "mixed.txt")
+    assert found.text == GERMAN * 20 + "Zusatz: caf\ufffd\n" + GERMAN * 5
+    assert found.metadata["encoding_errors"] == 1
+
+
+def test_a_character_cut_off_at_the_end_is_replaced() -> None:
+    found = one(CASES / "02-text-one-bad-byte" / "trunc_en.txt")
+    assert found.text == "The manager’s approval is needed — always.\n" * 20 + "\ufffd"
+    assert found.metadata["encoding_errors"] == 1
+
+
+def test_zeros_that_a_crash_left_cost_nothing_else() -> None:
+    found = one(CASES / "02-text-one-bad-byte" / "nul.log")
+    assert found.text == "2024-05-01 pump started\n" * 50 + "\ufffd\n2024-05-02 pump stopped with error 77\n"
+    padded = one(CASES / "02-text-one-bad-byte" / "pad.md")
+    assert padded.text == "# Notes\n\nThe valve is open.\n"
+    assert [heading.title for heading in padded.headings] == ["Notes"]
+    assert padded.metadata["encoding_errors"] == 1
+
+
+WORDS = "Rückgabe naïve œuvre Ωμέγα Привет дом 東京 会議 고객 안녕 שלום مرحبا ไทย smile😀 plain words of a text".split()
+
+
+@given(
+    words=st.lists(st.sampled_from(WORDS), min_size=60, max_size=300),
+    broken=st.integers(1, 5),
+    seed=st.integers(0, 2**32),
+)
+@settings(max_examples=200, deadline=None)
+def test_broken_bytes_in_utf_8_cost_nothing_but_themselves(words: list[str], broken: int, seed: int) -> None:
+    text = " ".join(["Größe", *words])
+    data = bytearray(text.encode())
+    chance = random.Random(seed)
+    for place in chance.sample(range(len(data)), broken):
+        data[place] = chance.choice([0, *range(0x80, 0x100)])
+    found = decode(bytes(data), "a.txt")
+    kept = [
+        word
+        for word in bytes(data).split(b" ")
+        if word.decode("utf-8", "ignore").encode() == word and b"\0" not in word
+    ]
+    assert [word for word in found.text.split(" ") if "\ufffd" not in word] == [word.decode() for word in kept]
+    assert found.errors >= found.text.count("\ufffd")
+
+
+def test_utf_8_of_half_characters_is_joined() -> None:
+    cesu = "fire \ud83d\udd25 drill".encode("utf-8", "surrogatepass")  # as Java and old MySQL write it
+    assert decode(cesu, "a") == ("fire 🔥 drill", 0)
+
+
+def test_bytes_that_are_no_text_are_refused_with_what_helps(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(bytes(range(1, 32)) * 9 + b"\xff")
+    ((error,), (broken,)) = (read(tmp_path / "a.txt")[1], read(CASES / "02-text-one-bad-byte" / "mixed.txt")[0])
+    assert "iconv -f ENCODING -t UTF-8" in error.reason
+    assert "Buchhaltung" in broken.text
+
+
+# --- 09 and 24: what a file says of its encoding ---
+
+
+def test_a_declaration_that_is_stale_or_wrong_does_not_count() -> None:
+    assert one(CASES / "09-html-charset" / "stale.html").text == "Die Gebühr für Zürich beträgt fünf Franken."
+    found = one(CASES / "09-html-charset" / "wrongcharset.html")
+    assert found.text == "Le café coûte 3 € à Paris, déjà."
+    assert found.title == "Café"
+
+
+def test_the_mark_comes_before_the_declaration() -> None:
+    found = one(CASES / "24-xml-utf16" / "xmlenc.xml")
+    assert found.text == "Pump\n\nThe pump leaks often."
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "text"),
+    [
+        ("windows-950", "cp950", "人人生而自由,在尊嚴和權利上一律平等。"),
+        ("big5", "cp950", "人人生而自由,在尊嚴和權利上一律平等。"),
+        ("windows-936", "gb18030", "人人生而自由,在尊严和权利上一律平等。"),
+        ("gb2312", "gb18030", "人人生而自由,在尊严和权利上一律平等。镕"),
+        ("932", "cp932", "すべての人間は、生まれながらにして自由である。"),
+        ("x-sjis", "cp932", "①すべての人間は、自由である。"),
+        ("windows-949", "cp949", "모든 인간은 태어날 때부터 자유롭다."),
+        ("ks_c_5601-1987", "cp949", "모든 인간은 태어날 때부터 자유롭다."),
+        ("macroman", "mac_roman", "Gr\u00f6\u00dfere Betr\u00e4ge pr\u00fcft sie."),
+        ("x-mac-cyrillic", "mac_cyrillic", "Все люди рождаются свободными."),
+        ("iso-8859-8-i", "iso8859_8", "כל בני האדם נולדו בני חורין"),
+        ("iso-8859-1", "cp1252", "“Größe” – 3 €"),
+        ("windows-874", "cp874", "มนุษย์ทั้งหลาย"),
+        ("cp-850", "cp850", "Größe"),
+        ("iso-2022-jp", "iso2022_jp", "すべての人間は自由である。"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["html", "xml"])
+def test_code_pages_that_python_names_otherwise(tmp_path: Path, kind: str, name: str, codec: str, text: str) -> None:
+    assert codecs.lookup(codec_of(name) or "") == codecs.lookup(codec)
+    markup = {
+        "html": f'<meta charset="{name}"><p>{text}</p>',
+        "xml": f'<?xml version="1.0" encoding="{name}"?><p>{text}</p>',
+    }[kind]
+    assert one(tmp_path / f"a.{kind}", markup.encode(codec)).text == text
+
+
+@pytest.mark.parametrize("name", ["hex", "rot13", "idna", "unicode_escape", "cp037", "nonsense", "\0", ""])
+def test_what_names_no_encoding_of_text_is_none(name: str) -> None:
+    assert codec_of(name) is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_wide_characters_without_a_mark(tmp_path: Path, encoding: str) -> None:
+    text = "<html><body><h1>Opening hours</h1><p>Nine to five.</p></body></html>"
+    assert one(tmp_path / "page", text.encode(encoding)).text == "Opening hours\n\nNine to five."
+    lines = '{"text": "One"}\n{"text": "Ωμέγα"}\n'.encode(encoding)
+    (tmp_path / "a.jsonl").write_bytes(lines)
+    assert [document.text for document in read(tmp_path / "a.jsonl")[0]] == ["One", "Ωμέγα"]
+
+
+def test_an_xml_file_with_a_broken_byte_or_a_control_character_is_read(tmp_path: Path) -> None:
+    assert one(tmp_path / "a.xml", b"<d><p>Gr\xc3\xbc\xc3\x9fe \xff \x0b end</p></d>").text == "Grüße \ufffd \ufffd end"
+
+
+# --- 19: half characters ---
+
+
+def test_half_a_character_costs_itself(tmp_path: Path) -> None:
+    found = one(CASES / "19-half-surrogate" / "surrog.json")
+    assert found.text == "note: bad \ufffd half | fee: twelve euros"
+    assert found.metadata["encoding_errors"] == 1
+    cell = {"cell_type": "markdown", "source": ["# Half \ud83d\n", "twelve euros"]}
+    notebook = one(tmp_path / "a.ipynb", json.dumps({"cells": [cell], "metadata": {}}))
+    assert notebook.text == "# Half \ufffd\ntwelve euros"
+    assert notebook.headings[0].title == "Half \ufffd"
+    matter = one(tmp_path / "a.md", '---\ntitle: "Half \\ud83d"\ntags: ["\\ud83d\\ude00"]\n---\nBody.\n')
+    assert (matter.title, matter.metadata["tags"]) == ("Half \ufffd", ["😀"])
+    (tmp_path / "a.jsonl").write_text(
+        '{"text": "bad \\udc00 half", "title": "\\ud83d"}\n{"text": "pair \\ud83d\\ude00"}\n'
+    )
+    first, second = read(tmp_path / "a.jsonl")[0]
+    assert (first.text, first.title, second.text) == ("bad \ufffd half", "\ufffd", "pair 😀")
+    assert (first.metadata["encoding_errors"], second.metadata) == (1, {})
+
+
+# --- 10: embedded pictures ---
+
+
+def test_a_note_with_an_embedded_picture_is_a_note() -> None:
+    found = one(CASES / "10-md-embedded-picture" / "note_with_photo.md")
+    assert "The spare key is under the blue pot" in found.text
+    assert len(found.text.split()) >= 1200
+    assert "base64" not in found.text
+    assert "data:image/" in found.text
+
+
+PICTURE = "data:image/png;base64," + "iVBORw0KGgo" * 400
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("image.md", f"# Keys\n\n![pot]({PICTURE})\n\n# Where\n\nUnder the blue pot.\n"),
+        ("reference.md", f"# Keys\n\n![pot][p]\n\n# Where\n\nUnder the blue pot.\n\n[p]: <{PICTURE}>\n"),
+        ("html.md", f'# Keys\n\n<img alt="pot" src="{PICTURE}">\n\n# Where\n\nUnder the blue pot.\n'),
+        (
+            "link.md",
+            f"# Keys\n\n[pot]({PICTURE.replace('image/png', 'application/pdf')})\n\n# Where\n\nUnder the blue pot.",
+        ),
+        ("svg.md", f"# Keys\n\n![pot](data:image/svg+xml,{'%3Csvg%20' * 90})\n\n# Where\n\nUnder the blue pot.\n"),
+    ],
+)
+def test_embedded_data_are_dropped_and_headings_stay_where_they_are(tmp_path: Path, name: str, content: str) -> None:
+    found = one(tmp_path / name, content)
+    assert len(found.text) < 200
+    assert found.text.count("\n") == content.count("\n")
+    assert "pot" in found.text
+    assert "Under the blue pot." in found.text
+    assert [heading.title for heading in found.headings] == ["Keys", "Where"]
+    assert all(found.text[heading.start :].startswith(f"# {heading.title}") for heading in found.headings)
+
+
+def test_text_that_speaks_of_data_uris_is_kept(tmp_path: Path) -> None:
+    text = "A data: URI such as data:text/plain;base64,SGVsbG8= holds its content.\n"
+    assert one(tmp_path / "a.md", text).text == text
+
+
+# --- 11: records ---
+
+
+def test_json_lines_without_a_text_are_read_as_a_json_array_is(tmp_path: Path) -> None:
+    path = CASES / "11-jsonl-other-key" / "other.jsonl"
+    found = one(path)
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert found.text == one(tmp_path / "a.json", json.dumps(records)).text
+    assert found.text.splitlines()[4] == "id: 4 | content: Ticket 4: the pump leaks."
+
+
+@pytest.mark.parametrize("key", ["content", "messages", "body", "question", "prompt"])
+def test_json_lines_with_any_keys_keep_all_values(tmp_path: Path, key: str) -> None:
+    value = [{"role": "user", "content": "Does it leak?"}, {"role": "agent", "content": "Yes."}]
+    records = [{"id": n, key: value if key == "messages" else f"Ticket {n} leaks."} for n in range(3)]
+    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    found = one(tmp_path / "a.jsonl")
+    assert found.text == one(tmp_path / "a.json", json.dumps(records)).text
+    assert found.text.count("leak") == 3
+
+
+def test_lines_that_are_not_json_are_said_in_one_message(tmp_path: Path) -> None:
+    lines = [f'{{"content": "Ticket {n}"}}' if n % 3 else "{cut off" for n in range(60)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    (document,), (failure,) = read(tmp_path / "a.jsonl")
+    assert document.text.count("Ticket") == 40
+    assert failure.source.endswith("a.jsonl:1")
+    named = "4, 7, 10, 13, 16, 19, 22, 25, 28, 31, …"
+    assert failure.reason == f"is not a line of JSON; 19 more lines cannot be read: {named}"
+
+
+def test_empty_cells_of_a_text_column_are_no_failures() -> None:
+    documents, failures = read(CASES / "11-jsonl-other-key" / "partial.csv")
+    assert failures == []
+    assert [document.text for document in documents] == [f"Comment {n} is fine" for n in range(0, 40, 2)]
+    assert documents[1].metadata == {"id": 2}
+
+
+def test_rows_longer_than_the_header_are_said_in_one_message(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,text\n1,one,,\n2,two,cut\n3,three\n4,four,cut\n")
+    documents, (failure,) = read(tmp_path / "a.csv")
+    assert [document.text for document in documents] == ["one", "three"]
+    assert failure.source.endswith("a.csv:3")
+    assert failure.reason.endswith("So has line 5")
+
+
+def test_a_column_without_any_text_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,text\n1,\n2,\n")
+    assert [failure.reason for failure in read(tmp_path / "a.csv")[1]] == [
+        "has no text: its column text is empty in every row"
+    ]
