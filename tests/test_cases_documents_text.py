@@ -1,6 +1,6 @@
 """Small documents that were once read wrongly: text, pages, books, records and mails. Each says what is right.
 
-The files are in ``tests/documents/cases``, a folder a kind of fault. Office files and PDFs have a module of their own.
+The files are in ``tests/cases/documents``, a folder a kind of fault. Office files and PDFs have a module of their own.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from ctxsearch.errors import SourceError
 from ctxsearch.readers.charsets import codec_of
 from ctxsearch.readers.decoding import decode
 from ctxsearch.records import Document
+from tests.conftest import ROOT
 
-CASES = Path(__file__).parent / "documents" / "cases"
+CASES = ROOT / "tests" / "cases" / "documents"
 WORKER = readers.Worker()
 
 

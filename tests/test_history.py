@@ -182,11 +182,11 @@ def test_failures_outlive_the_catalog(index: ctxsearch.Index, folder: Path, tmp_
 
 def test_metadata_that_sqlite_cannot_hold_fail(index: ctxsearch.Index, folder: Path) -> None:
     (folder / "lines.jsonl").write_text(
-        '{"text": "one", "author": "\\ud800"}\n{"text": "two", "mood": "\\ud83d\\ude00"}\n'
+        '{"text": "one", "size": 1e999}\n{"text": "two", "mood": "\\ud83d\\ude00", "author": "\\ud800"}\n'
     )
     report = index.ingest(folder / "lines.jsonl")
     assert [failure.error for failure in report.failures] == ["its metadata cannot be written as JSON"]
-    assert index.documents({"mood": "😀"})[0].source.endswith("lines.jsonl:2")
+    assert index.documents({"mood": "😀", "author": "\ufffd"})[0].source.endswith("lines.jsonl:2")
 
 
 # Moves, and what else needs no embedding

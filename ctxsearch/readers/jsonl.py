@@ -75,7 +75,7 @@ class _Value:
         self.number = number
         self.length = len(line)
         self.errors = decoded.metadata
-        self.content: Any = json.loads(decoded.text)
+        self.content: Any = json.loads(decoded.text, parse_constant=str)  # NaN, which JSON does not have
 
 
 class _BadLines:
