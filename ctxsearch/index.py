@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ctxsearch import arguments
 from ctxsearch import documents as stored
 from ctxsearch import store as stores
 from ctxsearch.calibration import Calibration
@@ -77,11 +78,14 @@ def open(
         PassportMismatchError: the index was made with another model than the one named.
         ModelError: the model cannot be used.
         StoreError: the index cannot be used.
-        ArgumentError: ``recall`` is not above 0 and up to 1.
+        ArgumentError: an argument is of another type, or out of range.
     """
-    if recall is not None and not 0.0 < recall <= 1.0:
-        raise ArgumentError(f"recall is {recall!r}; it is a share, above 0 and up to 1, as in 0.99")
-    folder = IndexFolder(Path(path))
+    create, read_only = arguments.flag(create, "create"), arguments.flag(read_only, "read_only")
+    if recall is not None:
+        recall = arguments.real(recall, "recall")
+        if not 0.0 < recall <= 1.0:
+            raise ArgumentError(f"recall is {recall!r}; it is a share, above 0 and up to 1, as in 0.99")
+    folder = IndexFolder(Path(arguments.path(path, "path")))
     timeout = _lock_timeout(lock_timeout)
     if read_only or not create:
         folder.require()
@@ -105,13 +109,19 @@ def open(
 
 
 def _lock_timeout(seconds: float | None) -> float:
-    said = os.environ.get("CTXSEARCH_LOCK_TIMEOUT")
-    if seconds is None and said is not None:
+    name, found = "lock_timeout", seconds
+    if seconds is None and (said := os.environ.get("CTXSEARCH_LOCK_TIMEOUT")) is not None:
+        name = "CTXSEARCH_LOCK_TIMEOUT"
         try:
-            seconds = float(said)
+            found = float(said)
         except ValueError as error:
-            raise ArgumentError(f"CTXSEARCH_LOCK_TIMEOUT is {said!r}; expected seconds") from error
-    return LOCK_TIMEOUT_SECONDS if seconds is None else seconds
+            raise ArgumentError(f"{name} is {said!r}; expected seconds") from error
+    if found is None:
+        return LOCK_TIMEOUT_SECONDS
+    found = arguments.real(found, name)
+    if found < 0:
+        raise ArgumentError(f"{name} is {found!r}; expected seconds, 0 or more")
+    return found
 
 
 class Index:
@@ -190,12 +200,12 @@ class Index:
             self._store,
             self._get_encoder,
             str(self.path),
-            _paths(paths),
-            glob=glob,
-            ignore=ignore,
-            metadata=metadata,
-            prune=prune,
-            retry=retry,
+            arguments.paths(paths, "paths"),
+            glob=_glob(glob),
+            ignore=arguments.flag(ignore, "ignore"),
+            metadata=_metadata(metadata),
+            prune=arguments.flag(prune, "prune"),
+            retry=arguments.flag(retry, "retry"),
             on_progress=on_progress,
         )
 
@@ -229,13 +239,13 @@ class Index:
             self._store,
             self._get_encoder,
             str(self.path),
-            _paths(paths),
+            arguments.paths(paths, "paths"),
             stop=stop,
-            glob=glob,
-            ignore=ignore,
-            metadata=metadata,
-            prune=prune,
-            retry=retry,
+            glob=_glob(glob),
+            ignore=arguments.flag(ignore, "ignore"),
+            metadata=_metadata(metadata),
+            prune=arguments.flag(prune, "prune"),
+            retry=arguments.flag(retry, "retry"),
             on_progress=on_progress,
             on_problem=on_problem,
         )
@@ -248,10 +258,20 @@ class Index:
         title or metadata are new nothing is embedded; where nothing is new nothing is written.
 
         Args:
-            documents: any iterable; it is read once, as far as there is room, and never held as a whole.
+            documents: any iterable; it is read once, as far as there is room, and never held as a whole. Values of
+                metadata become what JSON has: dates and times ISO 8601 texts, UUIDs and paths texts, members of
+                enumerations their values, sets and tuples lists, NumPy scalars numbers; a Decimal becomes a number
+                where that is exact, else a text. A path as ``source`` is taken as its text.
 
         Returns:
-            What was done. Documents that cannot be searched are in `IngestReport.failures`, and stop nothing.
+            What was done. Documents that cannot be searched, since they have no word or their source came before with
+            other content, are in `IngestReport.failures`, and stop nothing.
+
+        Raises:
+            ArgumentError: a field of a document is of another type, out of range, or cannot be stored; the message
+                names the document and the field. The documents before it are in and committed; it and those after it
+                are not.
+            StoreError: nothing can be written.
         """
         from ctxsearch.ingest import ingest_documents
 
@@ -358,20 +378,28 @@ class Index:
             ArgumentError: the question is empty, or another argument is of no use.
             PassportMismatchError: the index was made with a model that is not the one here.
         """
+        mode = arguments.mode(mode)
         if vector is not None:
             if question is not None or mode == "lexical":
                 raise ArgumentError("query takes a question or a vector; a vector is searched for in dense mode")
             return self._nearest(vector, k, where, min_score, offset, group_by, missing)
         if question is None:
-            raise ArgumentError("query takes a question, or a vector")
+            raise ArgumentError("question is None; query takes a question, or a vector")
         (found,) = self.query_many(
-            [question], k, mode, where, min_score, offset=offset, group_by=group_by, missing=missing
+            [arguments.question(question, "question")],
+            k,
+            mode,
+            where,
+            min_score,
+            offset=offset,
+            group_by=group_by,
+            missing=missing,
         )
         return found
 
     def query_many(
         self,
-        questions: Sequence[str],
+        questions: Iterable[str],
         k: int = 5,
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
@@ -381,9 +409,10 @@ class Index:
         group_by: GroupBy | None = None,
         missing: Missing = "error",
     ) -> list[Answer]:
-        """Answer several questions, embedded together; as `query` otherwise."""
+        """Answer several questions, from any iterable of texts, embedded together; as `query` otherwise."""
         from ctxsearch.query import Search, answer
 
+        asked, mode = arguments.questions(questions, "questions"), arguments.mode(mode)
         wanted = Filter.of(where, missing)
         while True:
             store = _OneSpace(self._store)
@@ -393,7 +422,7 @@ class Index:
                 return answer(
                     store,
                     partial(self._embedder, store, model),
-                    questions,
+                    asked,
                     search,
                     aside=self._encoder is None,  # a model that is loaded is quicker than a thread
                     index_name=str(self.path),
@@ -615,7 +644,7 @@ class Index:
             ArgumentError: the destination is there already.
             StoreError: it cannot be written.
         """
-        stores.back_up(self._store, Path(destination))
+        stores.back_up(self._store, Path(arguments.path(destination, "destination")))
 
     def export(self, path: str | os.PathLike[str]) -> int:
         """Write the newest generation to a JSON Lines file, compressed if its name ends in ``.gz``.
@@ -625,7 +654,7 @@ class Index:
         """
         from ctxsearch import exchange
 
-        return exchange.export(self._store, Path(path))
+        return exchange.export(self._store, Path(arguments.path(path, "path")))
 
     @classmethod
     def import_(cls, source: str | os.PathLike[str], path: str | os.PathLike[str]) -> ImportReport:
@@ -637,12 +666,13 @@ class Index:
         """
         from ctxsearch import exchange
 
-        folder = IndexFolder(Path(path))
-        passport = exchange.read_passport(Path(source))
+        file = Path(arguments.path(source, "source"))
+        folder = IndexFolder(Path(arguments.path(path, "path")))
+        passport = exchange.read_passport(file)
         timeout = _lock_timeout(None)
         store = LocalStore(folder, timeout) if folder.exists() else LocalStore.create(folder, passport, "", timeout)
         try:
-            return exchange.import_into(store, Path(source), str(folder.root))
+            return exchange.import_into(store, file, str(folder.root))
         finally:
             store.close()
 
@@ -654,7 +684,7 @@ class Index:
             IndexNotFoundError: there is no index.
             DamagedIndexError: nothing can be saved.
         """
-        return stores.repair(IndexFolder(Path(path)), _lock_timeout(None))
+        return stores.repair(IndexFolder(Path(arguments.path(path, "path"))), _lock_timeout(None))
 
     def reembed(self, model: str | os.PathLike[str]) -> ReembedReport:
         """Take the index over to another model. Readers go on with the old one until all is embedded.
@@ -761,8 +791,12 @@ class Index:
             return self._encoder
 
 
-def _paths(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str]:
-    return [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+def _glob(glob: str | None) -> str | None:
+    return None if glob is None else arguments.name_of(glob, "glob")
+
+
+def _metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {} if metadata is None else arguments.json_object(metadata, "metadata")
 
 
 def _calibration(model: ModelFolder | CtxsearchError, mode: Mode) -> Calibration | None:

@@ -18,9 +18,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ctxsearch import canaries, contexts, readers
+from ctxsearch import admission, canaries, contexts, readers
 from ctxsearch.admission import differs_in_facts, edited_hash, hash_content, source_hash, unusable
-from ctxsearch.errors import SourceError
+from ctxsearch.errors import ArgumentError, SourceError
 from ctxsearch.history import History
 from ctxsearch.records import Context, Document, DocumentCounts, Embeddings, Failure, IngestReport, KnownDocument
 from ctxsearch.seen import Seen
@@ -146,11 +146,25 @@ def ingest_changes(
 def ingest_documents(
     store: Store, encoder: Callable[[], Encoder], index_name: str, documents: Iterable[Document]
 ) -> IngestReport:
-    """Add and update documents that were made elsewhere; as `ingest_paths` otherwise."""
+    """Add and update documents that were made elsewhere; as `ingest_paths` otherwise.
+
+    Raises:
+        ArgumentError: a document is not valid. Those before it are in and committed; it and those after it are not.
+    """
+    refusals: list[ArgumentError] = []
+
+    def until_refused() -> Iterator[Document]:
+        try:
+            yield from admission.checked(documents)
+        except ArgumentError as error:
+            refusals.append(error)
+
     with store.writer() as writer:
         run = _Run(writer, encoder, {}, 0, None, None)
-        run.take(documents)
+        run.take(until_refused())
         run.finish()
+    for refusal in refusals:
+        raise refusal
     return run.report(index_name)
 
 
@@ -342,12 +356,7 @@ class _Run:
             return None
         if self._metadata:
             document = replace(document, metadata={**document.metadata, **self._metadata})
-        try:
-            content_hash = hash_content(document)
-        except (TypeError, ValueError):
-            why = "its metadata cannot be written as JSON"
-            self.fail(document.source, why, document.origin, whole=not document.is_record)
-            return None
+        content_hash = hash_content(document)
         repeated = self.seen.meet(document.key, content_hash)
         if repeated is False:
             why = "came a second time in this run, with other content"
@@ -446,7 +455,10 @@ def _read(sources: readers.Sources, standard_input: bool, run: _Run, worker: rea
             if isinstance(item, Document):
                 if item.is_record:
                     run.bytes_read = min(run.bytes_read + len(item.text), read_before + file.size)
-                yield item
+                try:
+                    yield admission.valid_of_file(item)
+                except ArgumentError as error:
+                    run.fail(item.source, unusable(item) or str(error), str(file.origin), whole=not item.is_record)
             elif isinstance(item, SourceError):
                 run.fail(item.source, item.reason, str(file.origin), whole=item.source == file.source)
             else:

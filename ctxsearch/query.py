@@ -5,16 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
-from ctxsearch import ranking
+from ctxsearch import arguments, ranking
 from ctxsearch.calibration import Calibration
 from ctxsearch.catalog import StoredContext, words_of
 from ctxsearch.errors import ArgumentError
 from ctxsearch.records import (
-    MODES,
     Answer,
     Candidate,
     Filter,
@@ -55,30 +54,33 @@ class Search:
     calibration: Calibration | None = None
     """Of the mode, makes scores probabilities; without one they only rank."""
 
-    def check(self) -> None:
-        """Refuse what is of no use.
+    def checked(self) -> Search:
+        """The same, every value in its type.
 
         Raises:
             ArgumentError: an unknown mode or grouping, ``k`` below 1, ``offset`` below 0, ``min_score`` not from 0 to 1
                 or without a calibration.
         """
-        if self.mode not in MODES:
-            raise ArgumentError(f"no mode {self.mode!r}; there are {', '.join(MODES)}")
-        if isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1:
-            raise ArgumentError(f"k is {self.k!r}; ask for at least 1 hit")
-        if isinstance(self.offset, bool) or not isinstance(self.offset, int) or self.offset < 0:
-            raise ArgumentError(f"offset is {self.offset!r}; it is how many hits are passed over, 0 or more")
-        if self.group_by not in (None, "document"):
-            raise ArgumentError(f"group_by is {self.group_by!r}; expected 'document' or None")
+        mode = arguments.mode(self.mode)
+        if self.group_by is not None and (not isinstance(self.group_by, str) or self.group_by != "document"):
+            raise ArgumentError(f"group_by is {arguments.shown(self.group_by)}; expected 'document' or None")
+        score = None
         if self.min_score is not None:
-            score = self.min_score
-            if isinstance(score, bool) or not isinstance(score, int | float) or not 0.0 <= score <= 1.0:
+            score = arguments.real(self.min_score, "min_score")
+            if not 0.0 <= score <= 1.0:
                 raise ArgumentError(f"min_score is {score!r}; it is a probability, from 0 to 1")
             if self.calibration is None:
                 raise ArgumentError(
                     f"the model of this index has no calibration for {self.mode} mode, so its scores are no "
                     "probabilities; leave out min_score, or see ctxsearch model calibrate --help"
                 )
+        return replace(
+            self,
+            k=arguments.integer(self.k, "k", least=1),
+            mode=mode,
+            min_score=score,
+            offset=arguments.integer(self.offset, "offset"),
+        )
 
 
 def answer(
@@ -105,7 +107,7 @@ def answer(
     Raises:
         ArgumentError: a question without a word, or a search of no use.
     """
-    search.check()
+    search = search.checked()
     for question in questions:
         if not question.strip():
             raise ArgumentError(
@@ -144,7 +146,7 @@ def nearest(
     Raises:
         ArgumentError: a search of no use.
     """
-    search.check()
+    search = search.checked()
     question = Question("", vector, vector, truncated=False)
     embeddings = _Embeddings(lambda _: UnderWay(lambda: [question]), [""], aside=False)
     return _answer(store, "", 0, embeddings, search, index_name, without)

@@ -149,11 +149,13 @@ class Filter:
         """The filter that a caller asks for; None for one that all documents fit.
 
         Raises:
-            ArgumentError: ``missing`` is neither "error" nor "ignore".
+            ArgumentError: ``missing`` is neither "error" nor "ignore", or ``where`` is no mapping.
         """
         if missing not in ("error", "ignore"):
             raise ArgumentError(f'missing is {missing!r}; expected "error" or "ignore"')
-        return None if where is None or where == {} else cls(where, missing)
+        if where is not None and not isinstance(where, Mapping):
+            raise ArgumentError(f'where is {where!r:.80}; expected a condition as in {{"team": "ops"}}')
+        return cls(where, missing) if where else None
 
     @staticmethod
     def excluding(wanted: Filter | None, document_ids: Iterable[int]) -> Filter:

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "ctxsearch"
 HOUSE = (
     "errors",
     "records",
+    "arguments",
     "layout",
     "passport",
     "questionset",

@@ -22,15 +22,18 @@ Nothing of the user's is in the SQL: keys and values are parameters.
 
 from __future__ import annotations
 
-import datetime
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from ctxsearch import arguments
 from ctxsearch.catalog.metadata import (
     BOOLEAN,
     DATE,
     INSTANT,
+    LARGE,
+    LEAST_POSITIVE,
     MOST_NAMED,
     NAMES,
     NULL,
@@ -98,22 +101,22 @@ class _Compiler:
     def all_of(self, where: Any, depth: int) -> str:
         """SQL for a condition that stands ``depth`` deep in others."""
         if not isinstance(where, Mapping):
-            raise ArgumentError(f'where: expected a condition as in {{"team": "ops"}}, not {_shown(where)}')
+            raise ArgumentError(f'where: expected a condition as in {{"team": "ops"}}, not {arguments.shown(where)}')
         if depth > DEEPEST:
             raise ArgumentError(f"where: conditions stand more than {DEEPEST} deep in one another")
         terms: list[str] = []
         for key, wanted in where.items():
             self._count()
             if not isinstance(key, str):
-                raise ArgumentError(f"where: {_shown(key)} is no key; keys are texts")
+                raise ArgumentError(f"where: {arguments.shown(key)} is no key; keys are texts")
             _utf8(key)
             if key in JOINS:
                 if not isinstance(wanted, list | tuple) or not wanted:
-                    raise ArgumentError(f"where: {key} takes a list of conditions, not {_shown(wanted)}")
+                    raise ArgumentError(f"where: {key} takes a list of conditions, not {arguments.shown(wanted)}")
                 terms.append(f"({JOINS[key].join(self.all_of(one, depth + 1) for one in wanted)})")
             elif key == "$not":
                 if not isinstance(wanted, Mapping) or not wanted:
-                    raise ArgumentError(f"where: $not takes a condition, not {_shown(wanted)}")
+                    raise ArgumentError(f"where: $not takes a condition, not {arguments.shown(wanted)}")
                 terms.append(f"NOT {self.all_of(wanted, depth + 1)}")
             elif key in OPERATORS or key == "$not_contains":
                 raise ArgumentError(f"where: {key} stands where a key is expected, or joins nothing")
@@ -134,7 +137,7 @@ class _Compiler:
                 self._count()
                 if not isinstance(operand, Mapping):
                     raise ArgumentError(
-                        f'where: {key!r}: $not takes operators as in {{"$gt": 5}}, not {_shown(operand)}; '
+                        f'where: {key!r}: $not takes operators as in {{"$gt": 5}}, not {arguments.shown(operand)}; '
                         "$ne is the opposite of a value"
                     )
                 terms.append(f"NOT {self._all_operators(key, operand, depth + 1)}")
@@ -149,22 +152,28 @@ class _Compiler:
 
     def _term(self, key: str, operator: Any, operand: Any) -> str:
         if operator not in OPERATORS:
-            raise ArgumentError(f"where: {key!r}: no operator {_shown(operator)}; there are {', '.join(OPERATORS)}")
+            raise ArgumentError(
+                f"where: {key!r}: no operator {arguments.shown(operator)}; there are {', '.join(OPERATORS)}"
+            )
         if operator == "$exists":
             if not isinstance(operand, bool):
-                raise ArgumentError(f"where: {key!r}: $exists takes True or False, not {_shown(operand)}")
+                raise ArgumentError(f"where: {key!r}: $exists takes True or False, not {arguments.shown(operand)}")
             self._check(key, ())
             return self._documents_with(key, "1", negated=not operand)
         several = operator in ("$in", "$nin")
-        if several and not isinstance(operand, list | tuple | set | frozenset):
-            raise ArgumentError(f"where: {key!r}: {operator} takes a list of values, not {_shown(operand)}")
+        if several:
+            if isinstance(operand, str | Mapping) or not isinstance(operand, Iterable):
+                raise ArgumentError(
+                    f"where: {key!r}: {operator} takes a list of values, not {arguments.shown(operand)}"
+                )
+            operand = list(operand)
         read = [reading for one in (operand if several else [operand]) for reading in _readings(key, one)]
         if operator in ORDERINGS or operator == "$glob":
-            usable = (TEXT, DATE) if operator == "$glob" else (NUMBER, TEXT, DATE)
+            usable = (TEXT, DATE) if operator == "$glob" else (NUMBER, LARGE, TEXT, DATE)
             read = [(kind, value) for kind, value in read if kind in usable]
             if not read:
                 takes = "a pattern as in 'docs/*.md'" if operator == "$glob" else "a number, a text or a date"
-                raise ArgumentError(f"where: {key!r}: {operator} takes {takes}, not {_shown(operand)}")
+                raise ArgumentError(f"where: {key!r}: {operator} takes {takes}, not {arguments.shown(operand)}")
         self._check(key, [kind for kind, _ in read])
         if operator in ORDERINGS:
             tests = [self._ordered(kind, value, ORDERINGS[operator]) for kind, value in read]
@@ -189,15 +198,15 @@ class _Compiler:
         yield f"listed AND ({' OR '.join(self._equal(read))})"
 
     def _equal(self, read: Sequence[tuple[int, Value]]) -> Iterator[str]:
-        for kind in (NULL, BOOLEAN, NUMBER, TEXT, DATE):
+        for kind in (NULL, BOOLEAN, NUMBER, LARGE, TEXT, DATE):
             if values := [value for its_kind, value in read if its_kind == kind]:
                 if kind == DATE:
                     kind, values = INSTANT, [_instant(value) for value in values]
                 yield f"kind = {kind} AND value IN ({', '.join(map(self._parameter, values))})"
 
     def _ordered(self, kind: int, value: Value, sign: str) -> str:
-        if kind == NUMBER:
-            return f"kind = {NUMBER} AND value {sign} {self._parameter(value)}"
+        if kind in (NUMBER, LARGE):
+            return f"kind = {kind} AND value {sign} {self._parameter(value)} OR {_of_other_size(kind, value, sign)}"
         if kind == TEXT:
             return f"kind IN ({TEXT}, {DATE}) AND value {sign} {self._parameter(value)}"
         return (
@@ -220,8 +229,7 @@ class _Compiler:
             names = self._known.metadata_keys()
             there = ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
             raise ArgumentError(f"where: no document has the key {key!r}; there are {there}")
-        alike = {TEXT, DATE}
-        fitting = held | (alike if held & alike else set()) | {NULL}
+        fitting = {NULL}.union(held, *(alike for alike in ({TEXT, DATE}, {NUMBER, LARGE}) if held & alike))
         if kinds and not fitting & set(kinds):
             has = " and ".join(sorted({NAMES[kind] for kind in held if kind in NAMES}))
             asked = " or ".join(sorted({NAMES[kind] for kind in kinds}))
@@ -246,19 +254,37 @@ def _readings(key: str, operand: Any) -> Iterator[tuple[int, Value]]:
                 return
             if isinstance(parsed, bool | int | float) and parsed == parsed:
                 yield from _readings(key, parsed)
-        case None:
-            yield NULL, 0
-        case bool():
-            yield BOOLEAN, int(operand)
-        case int() | float() if operand == operand:
-            yield NUMBER, number(operand)
-        case datetime.date():  # a datetime is one, too
-            yield from _readings(key, operand.isoformat())
         case str():
-            text = _utf8(operand)
-            yield (TEXT if instant(text) is None else DATE), text
+            _utf8(operand)
+            yield _reading(key, operand)
+        case float() if math.isinf(operand):
+            yield number(operand)
         case _:
-            raise ArgumentError(f"where: {key!r} cannot be compared with {_shown(operand)}")
+            yield _reading(key, operand)
+
+
+def _reading(key: str, operand: Any) -> tuple[int, Value]:
+    """The kind and value of a scalar."""
+    try:
+        plain = arguments.json_scalar(operand, f"the value for {key!r}")
+    except ArgumentError as error:
+        raise ArgumentError(f"where: {key!r} cannot be compared with {arguments.shown(operand)}: {error}") from error
+    match plain:
+        case None:
+            return NULL, 0
+        case bool():
+            return BOOLEAN, int(plain)
+        case str():
+            return (TEXT if instant(plain) is None else DATE), plain
+        case _:
+            return number(plain)
+
+
+def _of_other_size(kind: int, value: Value, sign: str) -> str:
+    """SQL that is true for those numbers of the other kind, NUMBER or LARGE, that are below or above a number."""
+    if kind == NUMBER:
+        return f"kind = {LARGE} AND value {sign[0]} '{LEAST_POSITIVE}'"
+    return f"kind = {NUMBER}" if (str(value) < LEAST_POSITIVE) == (sign[0] == ">") else "0"
 
 
 def _instant(value: Value) -> int:
@@ -271,13 +297,8 @@ def _utf8(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ArgumentError(f"where: {_shown(text)} is not UTF-8") from error
+        raise ArgumentError(f"where: {arguments.shown(text)} is not UTF-8") from error
     return text
-
-
-def _shown(value: Any) -> str:
-    shown = ascii(value)
-    return shown if len(shown) <= 80 else f"{shown[:79]}…"
 
 
 def sqlite_glob(pattern: str) -> str:

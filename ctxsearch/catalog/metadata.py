@@ -21,11 +21,20 @@ from ctxsearch.catalog.connection import Connection, translating
 
 Value: TypeAlias = str | int | float
 
-NULL, BOOLEAN, NUMBER, TEXT, DATE, INSTANT, OTHER = range(7)
+NULL, BOOLEAN, NUMBER, TEXT, DATE, INSTANT, OTHER, LARGE = range(8)
 """Kinds of values. A text that reads as a date has two rows: its letters (DATE) and its point in time (INSTANT). OTHER
-is what cannot be compared: an object, an empty list, a list in a list."""
+is what cannot be compared: an object, an empty list, a list in a list. LARGE is a number that SQLite cannot hold
+exactly: one beyond 64 bits."""
 
-NAMES = {NULL: "null", BOOLEAN: "true or false", NUMBER: "numbers", TEXT: "text", DATE: "dates", OTHER: "lists"}
+NAMES = {
+    NULL: "null",
+    BOOLEAN: "true or false",
+    NUMBER: "numbers",
+    TEXT: "text",
+    DATE: "dates",
+    OTHER: "lists",
+    LARGE: "numbers",
+}
 """How a message calls what a key holds."""
 
 DEEPEST_KEY = 16
@@ -45,7 +54,10 @@ _DATE = re.compile(
 )
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MICROSECOND = datetime.timedelta(microseconds=1)
-_INT64 = range(-(2**63), 2**63)
+LARGEST_NEGATIVE, LEAST_POSITIVE, LARGEST_POSITIVE = "m", "p", "q"
+"""Texts of LARGE between which the negative and the positive numbers are."""
+
+_COMPLEMENT = str.maketrans("0123456789", "9876543210")
 
 _INSERT = "INSERT OR IGNORE INTO {schema}.document_metadata (document, key, kind, value, listed) VALUES (?, ?, ?, ?, ?)"
 _SAME = "document = ? AND key = ? AND kind = ? AND value = ? AND listed = ?"
@@ -93,7 +105,7 @@ def _scalar(value: Any) -> Iterator[tuple[int, Value]]:
         case bool():
             yield BOOLEAN, int(value)
         case int() | float() if value == value:
-            yield NUMBER, number(value)
+            yield number(value)
         case str():
             point = instant(value)
             if point is None:
@@ -105,14 +117,20 @@ def _scalar(value: Any) -> Iterator[tuple[int, Value]]:
             yield OTHER, 0
 
 
-def number(value: int | float) -> int | float:
-    """A number as SQLite holds it: a whole number beyond 64 bits becomes a floating one, perhaps an infinite one."""
-    if isinstance(value, float) or value in _INT64:
-        return value
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
+def number(value: int | float) -> tuple[int, Value]:
+    """A number, not NaN, as a kind and a value of the table.
+
+    One beyond 64 bits is a text that sorts as the number does: its sign, how many digits it has, and the digits (for a
+    negative number, both as their complements). A float of that size is an integer.
+    """
+    if -(2**63) <= value < 2**63:
+        return NUMBER, value
+    if isinstance(value, float) and math.isinf(value):
+        return LARGE, LARGEST_POSITIVE if value > 0 else LARGEST_NEGATIVE
+    digits = str(abs(int(value)))
+    if value > 0:
+        return LARGE, f"{LEAST_POSITIVE}{len(digits):04}{digits}"
+    return LARGE, f"n{9999 - len(digits):04}{digits.translate(_COMPLEMENT)}"
 
 
 def instant(text: str) -> int | None:
