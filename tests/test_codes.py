@@ -124,8 +124,8 @@ def test_rows_in_a_file_are_in_memory_once(tmp_path: Path) -> None:
     index.attach(Segment.read(tmp_path / "rows", 64))
     (part,) = index._parts
     first = index.search(question, 10, WEIGHT, recall=0.99)
-    assert part.segment._kept
+    assert part.segment._in_memory is not None
     assert index.search(question, 10, WEIGHT, recall=0.99) == first == index.search(question, 10, WEIGHT)
-    assert not part.segment._kept
+    assert part.segment._in_memory is None
     assert part._block is None
     assert index.rows(7).tolist() == rows[18:21].astype(np.float32).tolist()

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxsearch import forking
 from ctxsearch.records import FloatArray, IntArray
 from ctxsearch.vectors.scanning import Selection, threads
 
@@ -119,13 +120,14 @@ def blocks(encoder: Any, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 class Codes:
     """Codes in lists, as FAISS searches them. Not to be searched by two threads at once."""
 
-    def __init__(self, centroids: Any, quantiser: Any, rows: int = 0, lists: Any = None) -> None:
+    def __init__(self, centroids: Any, quantiser: Any, rows: int = 0, lists: Any = None, owner: object = None) -> None:
         """
         Args:
             centroids: FAISS's index of what the codes of each list are relative to.
             quantiser: the product quantiser.
             rows: how many codes there are.
             lists: FAISS's inverted lists of them, in blocks of `TOGETHER`; None to begin with empty ones.
+            owner: of the memory of the centroids and the lists, kept alive.
         """
         from ctxsearch.vectors.library import faiss
 
@@ -141,7 +143,8 @@ class Codes:
         # Of blocks that were filled up, some codes are no row's.
         self._every = faiss.IDSelectorRange(0, 1 << 62)
         self._parameters = [faiss.IVFSearchParameters() for _ in range(MOST_THREADS)]
-        self._held = centroids, lists  # FAISS only points to them
+        self._selectors = [self._every] * MOST_THREADS
+        self._held = centroids, lists, owner  # FAISS only points to these, and to the selectors
 
     @classmethod
     def flat(cls, rows: FloatArray) -> Codes:
@@ -220,9 +223,10 @@ class Codes:
         return found
 
     def _search_parameters(self, probes: int, chosen: Selection | None, thread: int = 0) -> Any:
-        """How FAISS searches; it only points to the selector, which has to live as long as a search."""
+        """How FAISS searches."""
         parameters = self._parameters[thread]
-        parameters.nprobe, parameters.sel = probes, chosen.selector() if chosen else self._every
+        selector = self._selectors[thread] = chosen.selector() if chosen else self._every
+        parameters.nprobe, parameters.sel = probes, selector
         return parameters
 
 
@@ -234,3 +238,6 @@ def _parts(dim: int) -> int:
 def _beside() -> ThreadPoolExecutor:
     """Threads that look through some of the lists while whoever asks looks through others."""
     return ThreadPoolExecutor(MOST_THREADS - 1, thread_name_prefix="lists")
+
+
+forking.reset_in_child(_beside.cache_clear)

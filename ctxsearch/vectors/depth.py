@@ -131,7 +131,7 @@ def measure(segment: Segment, lists: Lists, in_list: IntArray, seed: int = 1) ->
     levels = []
     for wanted in LEVELS:
         depths = [
-            _cheapest(table, 1 - missed * (1 - wanted), lists.count, len(segment.rows) / lists.count)
+            _cheapest(table, 1 - missed * (1 - wanted), lists.count, segment.row_count / lists.count)
             for table, missed in zip(tables, MISSED, strict=True)
         ]
         levels.append(Level(wanted, round(depths[0][0], 4), tuple(depth for _, depth in depths)))
@@ -202,7 +202,7 @@ def _cheapest(recalls: FloatArray, wanted: float, count: int, codes: float) -> t
 
 def _samples(segment: Segment, random: np.random.Generator) -> FloatArray:
     """Sentences, each moved in the direction of the difference of two others, float32 of shape (`SAMPLED`, dim)."""
-    positions = random.choice(len(segment.rows), (3, SAMPLED))
+    positions = random.choice(segment.row_count, (3, SAMPLED))
     rows, one, other = (
         decoded(np.concatenate([segment.block(at, at + 1) for at in several])) for several in positions.tolist()
     )

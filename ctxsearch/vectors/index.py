@@ -151,7 +151,7 @@ class VectorIndex:
         segment = Segment.of(self.dim, ids, counts, [own.astype(np.float16) for own in rows])
         while self._parts and self._parts[-1].segment.in_memory:  # joined, so that there are few of them
             before = self._parts[-1]
-            if len(before.segment.rows) > 2 * len(segment.rows):
+            if before.segment.row_count > 2 * segment.row_count:
                 break
             segment = self._joined(before, segment)
             self._parts.pop()
@@ -327,7 +327,7 @@ class VectorIndex:
         k, chosen = asked.k, part.chosen(asked.allowed)
         selection = None if chosen is None else part.selection(chosen)
         query = np.ascontiguousarray(asked.vector, np.float32)
-        rows, most = FIRST_ROWS + ROWS_A_CONTEXT * k, len(part.segment.rows)
+        rows, most = FIRST_ROWS + ROWS_A_CONTEXT * k, part.segment.row_count
         while True:
             found = coded.search(query, min(rows, most), chosen=selection)
             there = np.zeros(len(part.segment), np.bool_)
@@ -350,7 +350,7 @@ class VectorIndex:
         selection = None
         if chosen is not None:
             selection = part.selection(chosen)
-            codes = min(probes, part.lists.count) * len(part.segment.rows) / part.lists.count
+            codes = min(probes, part.lists.count) * part.segment.row_count / part.lists.count
             if selection.rows * CODES_A_ROW <= codes:
                 return self._score(part, np.flatnonzero(chosen), asked).best(k)
         rows += ROWS_A_HIT * max(0, k - RECALL_AT)
@@ -386,7 +386,7 @@ class VectorIndex:
             self._mend(part, part.places(part.segment.context_ids[part.segment.damaged()]))
             part.checked = True
         chosen = part.chosen(asked.allowed)
-        if chosen is not None and part.selection(chosen).rows * SCANNED_A_ROW <= len(part.segment.rows):
+        if chosen is not None and part.selection(chosen).rows * SCANNED_A_ROW <= part.segment.row_count:
             return self._score(part, np.flatnonzero(chosen), asked).best(asked.k)
         best = NOTHING
         for first, scored in part.scores(asked.vector, asked.weight):

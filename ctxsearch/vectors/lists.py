@@ -56,12 +56,12 @@ ALIGNED = 64
 
 
 class _Mapped(NamedTuple):
-    """The lists of a file, and the map that they are in."""
+    """The lists of a file."""
 
     codes: Codes
+    """Keeps the map of the file alive."""
     quantiser: Any
     """FAISS's index of the centroids."""
-    content: Any
 
 
 class Lists:
@@ -121,7 +121,7 @@ class Lists:
                 raise VectorFileError(f"{path} is damaged")
         except OSError as error:
             raise VectorFileError(f"{path} cannot be read") from error
-        rows, dim = segment.rows.shape
+        rows, dim = segment.row_count, segment.dim
 
         def load() -> _Mapped:
             return _map(path, said, rows)
@@ -172,7 +172,7 @@ def _built(segment: Segment) -> tuple[Any, IntArray]:
     """FAISS's index of the lists, as it is written; and the list that each row stands in."""
     from ctxsearch.vectors.library import faiss
 
-    count, dim = segment.rows.shape
+    count, dim = segment.row_count, segment.dim
     lists = 1 << round(np.log2(LISTS_OF_ROOT * np.sqrt(count)))
     sample = _sample(segment, TRAINED_ROWS * lists)
     centroids = Centroids.find(sample, lists)
@@ -268,20 +268,19 @@ def _map(path: Path, said: dict[str, Any], rows: int) -> _Mapped:
         raise VectorFileError(f"{path} cannot be read") from error
     if (plain.ntotal, plain.nlist) != (rows, said["lists"]):
         raise VectorFileError(f"{path} has the lists of other rows")
-    lists = plain.invlists
-    return _Mapped(Codes(plain.quantizer, plain.pq, rows, lists), plain.quantizer, (plain, content))
+    return _Mapped(Codes(plain.quantizer, plain.pq, rows, plain.invlists, (plain, content)), plain.quantizer)
 
 
 def _blocks(segment: Segment) -> Iterator[FloatArray]:
     """All rows in their order."""
-    for first in range(0, len(segment.rows), BLOCK_ROWS):
+    for first in range(0, segment.row_count, BLOCK_ROWS):
         yield decoded(segment.block(first, first + BLOCK_ROWS))
 
 
 def _sample(segment: Segment, wanted: int) -> Rows:
     """Rows from all over a segment, in an order that tells nothing."""
     random = np.random.default_rng(wanted)
-    starts = np.arange(0, len(segment.rows), TRAINED_TOGETHER)
+    starts = np.arange(0, segment.row_count, TRAINED_TOGETHER)
     some = np.sort(random.choice(starts, min(len(starts), wanted // TRAINED_TOGETHER), replace=False))
     order = random.permutation(len(some) * TRAINED_TOGETHER)
     rows = np.zeros((len(order), segment.dim), np.float16)

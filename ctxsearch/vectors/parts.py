@@ -92,7 +92,7 @@ class Part:
     def ready(self) -> None:
         """Make ready what `scores` needs."""
         if self._block is None and self._groups is None and is_scanned(self.segment):
-            self._block = Block(self.segment.block(0, len(self.segment.rows)))
+            self._block = Block(self.segment.rows)
             self.segment.keep(self._block.rows)
 
     def codes(self) -> Codes | None:
@@ -103,16 +103,17 @@ class Part:
         self._searches += 1
         if self._codes is None and self._searches > 1 and self.is_coded:
             self.ready()
-            self._codes = Codes.flat(decoded(self.segment.rows))
-            self._groups = Groups(self.segment.rows, self.segment.starts)
-            self._block = None
+            rows = self.segment.rows
+            self._codes = Codes.flat(decoded(rows))
+            self._groups = Groups(rows, self.segment.starts)
             self.segment.keep(None)
+            self._block = None
         return self._codes
 
     @property
     def is_coded(self) -> bool:
         """Whether codes are made for more than one search."""
-        return is_scanned(self.segment) and len(self.segment.rows) >= CODED_ROWS
+        return is_scanned(self.segment) and self.segment.row_count >= CODED_ROWS
 
     @functools.cached_property
     def owners(self) -> NDArray[np.int32]:

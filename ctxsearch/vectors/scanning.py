@@ -14,12 +14,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxsearch import forking
 from ctxsearch.records import FloatArray, IntArray
 from ctxsearch.vectors.segments import STORED, Rows
 
 
+class _View:
+    """An array over another object's memory. What NumPy makes of it has this as its base, and so keeps the owner."""
+
+    def __init__(self, array: NDArray[Any], owner: object) -> None:
+        self.__array_interface__ = array.__array_interface__
+        self._owner = owner
+
+
+def view(array: NDArray[Any], owner: object) -> NDArray[Any]:
+    """An array over the memory of FAISS that keeps its owner alive, which FAISS's own arrays do not."""
+    return np.asarray(_View(array, owner))
+
+
 class Selection:
-    """The rows of chosen contexts, a bit each. FAISS only points to the bits: this has to live as long as a search."""
+    """The rows of chosen contexts, a bit each."""
 
     def __init__(self, mask: NDArray[np.bool_]) -> None:
         """
@@ -34,7 +48,9 @@ class Selection:
         """As FAISS takes it."""
         from ctxsearch.vectors.library import faiss
 
-        return faiss.IDSelectorBitmap(len(self._bits), faiss.swig_ptr(self._bits))
+        selector = faiss.IDSelectorBitmap(len(self._bits), faiss.swig_ptr(self._bits))
+        selector.bits = self._bits  # FAISS only points to them
+        return selector
 
 
 class Block:
@@ -64,11 +80,11 @@ class Block:
 
     @property
     def rows(self) -> Rows:
-        """The copy; it is there for as long as this is."""
+        """The copy, without copying it again."""
         from ctxsearch.vectors.library import faiss
 
         count, dim = self._shape
-        codes: NDArray[np.uint8] = faiss.rev_swig_ptr(self._list.get_codes(0), count * dim * 2)
+        codes = view(faiss.rev_swig_ptr(self._list.get_codes(0), count * dim * STORED.itemsize), self._list)
         return codes.view(STORED).reshape(count, dim)
 
     def products(self, vector: FloatArray) -> FloatArray:
@@ -158,7 +174,7 @@ def threads(count: int = 1) -> Iterator[None]:
     from ctxsearch.vectors.library import faiss
 
     before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(count)
+    faiss.omp_set_num_threads(1 if forking.in_child else count)  # OpenMP's threads are those of the parent
     try:
         yield
     finally:

@@ -7,21 +7,21 @@
 
 Header and tables are checked whenever a file is opened; their size goes with the number of contexts, not of rows (20
 bytes a context). The rows are read when they are wanted, and checked then (`Segment.gather`), or as a whole
-(`Segment.damaged`). So damage is noticed wherever it is, and a large file opens at once. They are read and not mapped,
-since a map keeps what was touched and all around it: 64 KB for a row of 1 KB, which is slower too.
+(`Segment.damaged`). So damage is noticed wherever it is, and a large file opens at once. Nothing is mapped: a map keeps
+what was touched and all around it, 64 KB for a row of 1 KB, which is slower too; and a file that another program cuts
+short while it is mapped ends the process (SIGBUS).
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import mmap
 import os
 import struct
 import weakref
 import zlib
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -61,25 +61,33 @@ class Gathered(NamedTuple):
 class Segment:
     """Rows of contexts, in a file or in memory. Never changed."""
 
-    def __init__(self, dim: int, context_ids: IntArray, starts: IntArray, rows: Rows, checksums: NDArray[np.uint32]):
+    def __init__(
+        self,
+        dim: int,
+        context_ids: IntArray,
+        starts: IntArray,
+        rows: Rows | io.FileIO,
+        checksums: NDArray[np.uint32],
+    ) -> None:
         """A segment of what is given, which nobody may change afterwards.
 
         Args:
             dim: length of a row.
             context_ids: rising, shape (contexts,).
             starts: the first row of each context, and one more for the end, shape (contexts + 1,).
-            rows: shape (rows, dim).
+            rows: shape (rows, dim), or the file that holds them behind its header.
             checksums: of the rows of each context, as `checksum` gives them; empty for rows that need no check.
         """
         self.dim = dim
         self.context_ids = context_ids
         self.starts = starts
-        self.rows = rows
-        self._in_file: Rows | None = None
+        self.row_count = int(starts[-1])
+        self._file = rows if isinstance(rows, io.FileIO) else None
+        self._in_memory = None if isinstance(rows, io.FileIO) else rows
         self._checksums = checksums
         self._trusted = not len(checksums)
-        self._file: io.FileIO | None = None
-        self._kept = False
+        if self._file is not None:
+            weakref.finalize(self, self._file.close)
 
     @classmethod
     def of(cls, dim: int, context_ids: IntArray, counts: IntArray, rows: Sequence[Rows]) -> Segment:
@@ -96,7 +104,7 @@ class Segment:
 
     @classmethod
     def read(cls, path: Path, dim: int, header: int | None = None) -> Segment:
-        """Map a file.
+        """Open a file. Its rows are read when they are wanted.
 
         Args:
             path: the file.
@@ -106,35 +114,40 @@ class Segment:
         Raises:
             VectorFileError: it is missing, not such a file, or its header or tables are damaged.
         """
-        with ExitStack() as opened:
-            try:
-                file = opened.enter_context(io.FileIO(path))
-                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except (OSError, ValueError) as error:
-                raise VectorFileError(f"{path} cannot be read") from error
-            held = cls._mapped(path, content, dim, header)
-            held._file, held._in_file = file, held.rows
-            weakref.finalize(held, opened.pop_all().close)
-        return held
+        try:
+            file = io.FileIO(path)
+        except OSError as error:
+            raise VectorFileError(f"{path} cannot be read") from error
+        try:
+            return cls._checked(path, file, dim, header)
+        except OSError as error:
+            file.close()
+            raise VectorFileError(f"{path} cannot be read") from error
+        except BaseException:
+            file.close()
+            raise
 
     @classmethod
-    def _mapped(cls, path: Path, content: mmap.mmap, dim: int, header: int | None) -> Segment:
+    def _checked(cls, path: Path, file: io.FileIO, dim: int, header: int | None) -> Segment:
         """A segment of what a file holds, its header and tables checked."""
-        page = content[:PAGE]
+        page = file.read(PAGE) or b""
         (said,) = _CHECKSUM.unpack_from(page, PAGE - 4) if len(page) == PAGE else (None,)
         if said != zlib.crc32(page[:-4]) or header not in (None, said):
             raise VectorFileError(f"{path} is damaged, or another file")
         magic, version, found, contexts, rows, digest = _HEADER.unpack_from(page)
         if (magic, version, found) != (MAGIC, 1, dim):
             raise VectorFileError(f"{path} does not hold vectors of length {dim}")
-        tables = PAGE + rows * dim * 2
-        if len(content) != tables + 20 * contexts + 8:
+        size = os.fstat(file.fileno()).st_size
+        tables_at = PAGE + rows * dim * STORED.itemsize
+        if size != tables_at + 20 * contexts + 8:
             raise VectorFileError(f"{path} is cut short")
-        if hashlib.sha256(memoryview(content)[tables:]).digest() != digest:
+        file.seek(tables_at)
+        tables = file.readall() or b""
+        if len(tables) != 20 * contexts + 8 or hashlib.sha256(tables).digest() != digest:
             raise VectorFileError(f"{path} is damaged")
-        ids = np.frombuffer(content, "<i8", contexts, tables)
-        starts = np.frombuffer(content, "<i8", contexts + 1, tables + 8 * contexts)
-        checksums = np.frombuffer(content, "<u4", contexts, tables + 16 * contexts + 8)
+        ids = np.frombuffer(tables, "<i8", contexts)
+        starts = np.frombuffer(tables, "<i8", contexts + 1, 8 * contexts)
+        checksums = np.frombuffer(tables, "<u4", contexts, 16 * contexts + 8)
         if (
             np.any(ids[1:] <= ids[:-1])
             or np.any(starts[1:] <= starts[:-1])
@@ -142,8 +155,7 @@ class Segment:
             or (contexts and int((starts[1:] - starts[:-1]).max()) > ROWS_PER_CONTEXT)
         ):
             raise VectorFileError(f"{path} has its rows out of order")
-        rows_there = np.frombuffer(content, STORED, rows * dim, PAGE).reshape(rows, dim)
-        return cls(dim, ids, starts, rows_there, checksums)
+        return cls(dim, ids, starts, file, checksums)
 
     def __len__(self) -> int:
         """Contexts."""
@@ -170,12 +182,17 @@ class Segment:
     @property
     def bytes(self) -> int:
         """Bytes of the rows."""
-        return self.rows.nbytes
+        return self.row_count * self.dim * STORED.itemsize
+
+    @property
+    def rows(self) -> Rows:
+        """All rows, shape (rows, dim). Of a segment in a file they are read, unless they are kept."""
+        return self.block(0, self.row_count) if self._in_memory is None else self._in_memory
 
     def contexts_in_order(self, positions: IntArray) -> IntArray:
         """The place of the context that each row belongs to; of positions that are no rows, -1."""
         contexts = np.searchsorted(self.starts, positions, side="right") - 1
-        return np.where((positions >= 0) & (positions < len(self.rows)), contexts, -1)
+        return np.where((positions >= 0) & (positions < self.row_count), contexts, -1)
 
     def places_of(self, context_ids: IntArray) -> IntArray:
         """The places of contexts by id, those that are not here left out; rising if the ids are."""
@@ -187,18 +204,20 @@ class Segment:
 
     def block(self, first: int, last: int) -> Rows:
         """The rows from ``first`` to before ``last``, as far as there are some, copied."""
-        last = max(first, min(last, len(self.rows)))
+        last = max(first, min(last, self.row_count))
         return self._copied(np.array([first]), np.array([last]))
 
     def keep(self, rows: Rows | None) -> None:
-        """Read rows here from now on: all of them, as they are in the file; for None, where they were before.
+        """Use these rows from now on, all of them, as they are in the file; for None, those of before.
 
-        Rows that were kept may go away afterwards.
+        The array has to own its memory, or keep its owner alive.
         """
         if rows is not None:
-            self.rows, self._kept = rows, True
-        elif self._kept:
-            self.rows, self._kept = self.rows.copy() if self._in_file is None else self._in_file, False
+            self._in_memory = rows
+        elif self._file is not None:
+            self._in_memory = None
+        elif self._in_memory is not None:
+            self._in_memory = self._in_memory.copy()
 
     def gather(self, places: IntArray) -> Gathered:
         """The rows of some contexts, checked."""
@@ -221,9 +240,9 @@ class Segment:
         """The rows of several ranges, one range after another; zeros, which no checksum fits, where they are gone."""
         lengths = last - first
         ends = np.cumsum(lengths)
-        if self._file is None or self._kept:
-            together: Rows = self.rows[np.repeat(first - ends + lengths, lengths) + np.arange(int(lengths.sum()))]
-            return together
+        if self._in_memory is not None:
+            return self._in_memory[np.repeat(first - ends + lengths, lengths) + np.arange(int(lengths.sum()))]
+        assert self._file is not None
         rows = np.empty((int(lengths.sum()), self.dim), STORED)
         if not rows.size:
             return rows
@@ -234,12 +253,7 @@ class Segment:
         offsets = (PAGE + first[begins] * width).tolist()
         _announce(self._file, offsets, [end - start for start, end in pairwise(targets)])
         for i, offset in enumerate(offsets):
-            self._file.seek(offset)
-            target = content[targets[i] : targets[i + 1]]
-            with suppress(OSError):
-                while target and (read := self._file.readinto(target)):
-                    target = target[read:]
-            target[:] = bytes(len(target))
+            _read_into(self._file, content[targets[i] : targets[i + 1]], offset)
         return rows
 
     def damaged(self) -> IntArray:
@@ -263,6 +277,24 @@ def _announce(file: io.FileIO, offsets: Sequence[int], lengths: Sequence[int]) -
     if len(offsets) > 1 and hasattr(os, "posix_fadvise"):
         for offset, length in zip(offsets, lengths, strict=True):
             os.posix_fadvise(file.fileno(), offset, length, os.POSIX_FADV_WILLNEED)
+
+
+def _read_into(file: io.FileIO, target: memoryview, offset: int) -> None:
+    """Fill a buffer from a file; with zeros, where the file is cut short or cannot be read.
+
+    A forked process shares the position in a file with its parent, so the read says where it begins.
+    """
+    with suppress(OSError):
+        while target:
+            if hasattr(os, "preadv"):
+                read = os.preadv(file.fileno(), [target], offset)
+            else:
+                file.seek(offset)
+                read = file.readinto(target) or 0
+            if not read:
+                break
+            target, offset = target[read:], offset + read
+    target[:] = bytes(len(target))
 
 
 def checksum(context_id: int, rows: Rows) -> int:
