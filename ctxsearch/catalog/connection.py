@@ -6,13 +6,15 @@ import functools
 import json
 import os
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from ctxsearch import forking
 from ctxsearch.errors import DamagedIndexError, NotAnIndexError, StoreError
-from ctxsearch.layout import FORMAT_VERSION, IndexFolder, check_seal, is_sealed, remove_seal, seal, step
+from ctxsearch.layout import FORMAT_VERSION, IndexFolder, check_seal, is_sealed, opened, remove_seal, seal, step
 
 APPLICATION_ID = 0x43545853
 """Marks a SQLite file as a catalog: "CTXS"."""
@@ -62,20 +64,25 @@ class Connection:
         try:
             if not damaged and not check_seal(path):
                 raise self._folder.damage(f"{path.name} is damaged: it is not what was written")
+            self._disconnect = weakref.finalize(self, opened.disconnect, opened.connect(path))
         except FileNotFoundError as error:
             raise self._folder.damage(f"{path.name} is missing") from error
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error.strerror}") from error
-        with self.translated():
-            self._db, self.unchanging = _connect(path, read_only)
-            application, self.format = (
-                self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-            )
+        try:
+            with self.translated():
+                self._db, self.unchanging = _connect(path, read_only)
+                application, self.format = (
+                    self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+                )
+        except BaseException:
+            self._disconnect()
+            raise
         if application != APPLICATION_ID:
-            self._db.close()
+            self.close()
             raise NotAnIndexError(f"{path} is a database of something else; name another folder with --index")
         if self.format > FORMAT_VERSION:
-            self._db.close()
+            self.close()
             raise self._folder.too_new(self.format)
 
     def damage(self, what: str) -> DamagedIndexError:
@@ -85,6 +92,11 @@ class Connection:
     def close(self) -> None:
         """Close the database. Closing twice does no harm."""
         self._db.close()
+        self._disconnect()
+
+    def abandon(self) -> None:
+        """Leave the connection open for ever: it is of the process that this one was forked from."""
+        forking.abandon(self)
 
     # Transactions
 

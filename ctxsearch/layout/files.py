@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ctxsearch.layout import opened
+
 STEPS = (
     "create: catalog made",
     "create: pointer written",
@@ -94,13 +96,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, as hex.
+    """SHA-256 of a catalog, as hex. SQLite may have it open, here or in another process.
 
     Raises:
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with opened.reading(path) as chunks:
+        for chunk in chunks:
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 # JSON that knows when it is damaged

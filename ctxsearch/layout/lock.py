@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ctxsearch import forking
 from ctxsearch.errors import IndexBusyError, StoreError
 
 LOCK_TIMEOUT_SECONDS = 30.0
@@ -31,6 +32,7 @@ def writer_lock(folder: Path, timeout: float) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    forking.be_told_first()
     lock = FileLock(folder / "writer.lock", timeout=timeout)
     holder = folder / "writer.json"
     try:
