@@ -9,7 +9,7 @@ from itertools import repeat
 
 import numpy as np
 
-from ctxsearch import fusion
+from ctxsearch import forking, fusion
 from ctxsearch.evidence import Sought, covered
 from ctxsearch.records import (
     SENTENCE_WEIGHT,
@@ -112,3 +112,6 @@ def rank_hybrid(
 def _beside() -> ThreadPoolExecutor:
     """Threads that search by meaning while others search for words: in a large index both take milliseconds."""
     return ThreadPoolExecutor(thread_name_prefix="meaning")
+
+
+forking.reset_in_child(_beside.cache_clear)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ctxsearch import arguments
+from ctxsearch import arguments, forking, locks
 from ctxsearch import documents as stored
 from ctxsearch import store as stores
 from ctxsearch.calibration import Calibration
@@ -22,6 +22,7 @@ from ctxsearch.errors import (
     ModelError,
     ModelNotFoundError,
     PassportMismatchError,
+    StoreError,
 )
 from ctxsearch.layout import LOCK_TIMEOUT_SECONDS, IndexFolder
 from ctxsearch.passport import ModelFolder, Passport, find_model
@@ -85,7 +86,7 @@ def open(
         recall = arguments.real(recall, "recall")
         if not 0.0 < recall <= 1.0:
             raise ArgumentError(f"recall is {recall!r}; it is a share, above 0 and up to 1, as in 0.99")
-    folder = IndexFolder(Path(arguments.path(path, "path")))
+    folder = IndexFolder(_absolute(path))
     timeout = _lock_timeout(lock_timeout)
     if read_only or not create:
         folder.require()
@@ -106,6 +107,15 @@ def open(
     if recall is not None:
         store.recall = recall
     return Index(folder, store, named, read_only)
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    """A path that goes on to name the same folder when the process changes its working directory."""
+    named = arguments.path(path, "path")
+    try:
+        return Path(os.path.abspath(named))
+    except FileNotFoundError as error:
+        raise StoreError(f"{named}: the working directory was removed; name an absolute path") from error
 
 
 def _lock_timeout(seconds: float | None) -> float:
@@ -133,11 +143,22 @@ class Index:
         self._models = {model.passport.fingerprint: model} if model else {}
         self._read_only = read_only
         self._encoder: Encoder | None = None
-        self._loading = threading.Lock()
+        self._loading = locks.make(locks.Rank.ENCODER)
+        forking.register(self)
+
+    def before_fork(self) -> None:
+        pass
+
+    def after_fork_in_parent(self) -> None:
+        pass
+
+    def after_fork_in_child(self) -> None:
+        """Threads of the parent may hold the lock."""
+        self._loading = locks.make(locks.Rank.ENCODER)
 
     @property
     def path(self) -> Path:
-        """The index folder."""
+        """The index folder, as an absolute path."""
         return self._folder.root
 
     @property
@@ -667,7 +688,7 @@ class Index:
         from ctxsearch import exchange
 
         file = Path(arguments.path(source, "source"))
-        folder = IndexFolder(Path(arguments.path(path, "path")))
+        folder = IndexFolder(_absolute(path))
         passport = exchange.read_passport(file)
         timeout = _lock_timeout(None)
         store = LocalStore(folder, timeout) if folder.exists() else LocalStore.create(folder, passport, "", timeout)
@@ -684,7 +705,7 @@ class Index:
             IndexNotFoundError: there is no index.
             DamagedIndexError: nothing can be saved.
         """
-        return stores.repair(IndexFolder(Path(arguments.path(path, "path"))), _lock_timeout(None))
+        return stores.repair(IndexFolder(_absolute(path)), _lock_timeout(None))
 
     def reembed(self, model: str | os.PathLike[str]) -> ReembedReport:
         """Take the index over to another model. Readers go on with the old one until all is embedded.

@@ -91,8 +91,9 @@ def ingest_paths(
         What was done. Sources that could not be read are in it; they stop nothing.
     """
     named = [path for path in paths if path != readers.STANDARD_INPUT]
-    sources = readers.find(named, glob, ignore)
-    covers = coverage(sources, named, glob)
+    base = readers.working_directory()
+    sources = readers.find(named, glob, ignore, base=base)
+    covers = coverage(sources, named, glob, base)
 
     @functools.cache
     def found() -> frozenset[str]:
@@ -466,13 +467,15 @@ def _read(sources: readers.Sources, standard_input: bool, run: _Run, worker: rea
         run.bytes_read = read_before + file.size
 
 
-def coverage(sources: readers.Sources, paths: Sequence[str], glob: str | None) -> Callable[[str], bool]:
+def coverage(sources: readers.Sources, paths: Sequence[str], glob: str | None, base: Path) -> Callable[[str], bool]:
     """Whether a file of an origin would have been met on the paths, were it there.
 
-    What is below a path that cannot be read now would not.
+    What is below a path that cannot be read now would not. Relative paths start from ``base``.
     """
-    unread = [Path(os.path.realpath(one.source)) for one in sources.missing if os.path.lexists(one.source)]
-    roots = [Path(os.path.realpath(path)) for path in paths if os.path.exists(path)]
+    unread = [
+        Path(os.path.realpath(base / one.source)) for one in sources.missing if os.path.lexists(base / one.source)
+    ]
+    roots = [Path(os.path.realpath(base / path)) for path in paths if os.path.exists(base / path)]
 
     def covers(origin: str) -> bool:
         path = Path(origin)

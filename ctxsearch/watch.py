@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctxsearch import readers
@@ -85,8 +86,9 @@ def watch(
     """
     if readers.STANDARD_INPUT in paths:
         raise ArgumentError("standard input cannot be watched; name files and folders")
-    looker = _Looker(paths, glob, ignore)
-    with _Listener(paths, stop, on_problem) as listener:
+    base = readers.working_directory()
+    looker = _Looker(paths, base, glob, ignore)
+    with _Listener([str(base / path) for path in paths], stop, on_problem) as listener:
         looker.accept(looker.look(None))
         yield ingest_paths(
             store,
@@ -126,8 +128,9 @@ def watch(
 class _Looker:
     """What was there when it was looked at last."""
 
-    def __init__(self, paths: Sequence[str], glob: str | None, ignore: bool) -> None:
+    def __init__(self, paths: Sequence[str], base: Path, glob: str | None, ignore: bool) -> None:
         self._paths = paths
+        self._base = base
         self._glob = glob
         self._ignore = ignore
         self._seen: dict[str, str] = {}
@@ -142,7 +145,7 @@ class _Looker:
         started = time.monotonic()
         now = time.time()
         within = None if changed is None else readers.Within(changed)
-        found = readers.find(self._paths, self._glob, self._ignore, within)
+        found = readers.find(self._paths, self._glob, self._ignore, within, self._base)
         seen = {str(file.origin): _signature(file, now) for file in found.files}
         files = tuple(
             file
@@ -151,7 +154,7 @@ class _Looker:
             or self._seen.get(str(file.origin)) != seen[str(file.origin)]
             or (changed and str(file.origin) in changed)
         )
-        covers = coverage(found, self._paths, self._glob)
+        covers = coverage(found, self._paths, self._glob, self._base)
         before = self._seen if within is None else filter(within.holds, self._seen)
         gone = frozenset(origin for origin in before if origin not in seen and covers(origin))
         if changed is None:

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import ctxsearch
+from ctxsearch import locks
+
+locks.check_order()  # a test that takes two locks in the wrong order fails, whether or not it would have hung
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data"

@@ -15,6 +15,8 @@ PACKAGE = ROOT / "ctxsearch"
 
 HOUSE = (
     "errors",
+    "locks",
+    "forking",
     "records",
     "arguments",
     "layout",

@@ -18,7 +18,6 @@ import json
 import os
 import platform
 import struct
-import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -28,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from ctxsearch import forking, locks
 from ctxsearch.encoder.library import openvino
 
 MOST_BYTES = 1 << 30
@@ -46,7 +46,15 @@ _SUFFIX = ".blob"
 _mapped: dict[str, Any] = {}
 """Entries that this process has mapped, by key. They stay: OpenVINO does not say when it has read the last of one."""
 
-_mapping = threading.Lock()
+_mapping = locks.make(locks.Rank.COMPILED_CACHE)
+
+
+def _in_child() -> None:
+    global _mapping
+    _mapping = locks.make(locks.Rank.COMPILED_CACHE)
+
+
+forking.reset_in_child(_in_child)
 
 
 def folder() -> Path:

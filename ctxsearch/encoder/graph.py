@@ -16,11 +16,11 @@ that benchmarks/seed_signature.py makes does), and on two cores it gained nothin
 from __future__ import annotations
 
 import os
-import threading
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ctxsearch import forking, locks
 from ctxsearch.encoder.compiled import compile_graph
 from ctxsearch.encoder.inference import Clock, Compiled, first_line
 from ctxsearch.encoder.library import openvino
@@ -54,7 +54,7 @@ class _For(NamedTuple):
 
 
 class Graph:
-    """The IR of a model folder. Not to be shared between threads that do not take turns."""
+    """The IR of a model folder. Threads may share it."""
 
     def __init__(self, model: ModelFolder, pad_id: int, *, threads: int | None = None) -> None:
         """Read a graph of static shapes and hold it against its card; others when they are compiled.
@@ -75,13 +75,26 @@ class Graph:
         if self._passport.precision == "float32":
             # A float32 build is a reference: no CPU may round it to bfloat16 behind our back.
             self._options["INFERENCE_PRECISION_HINT"] = "f32"
-        self._core = openvino.Core()
+        self._core: Any = None
         self._compiled: dict[_For, Compiled] = {}
         self._for_contexts = _For(self._passport.context_window if self._static else None)
-        self._turn = threading.Lock()
+        self._turn = locks.make(locks.Rank.GRAPH)
         self.clock = Clock()
+        forking.register(self)
         if self._static:
             self._read()
+
+    def before_fork(self) -> None:
+        pass
+
+    def after_fork_in_parent(self) -> None:
+        pass
+
+    def after_fork_in_child(self) -> None:
+        """Start anew: OpenVINO's threads are those of the parent."""
+        forking.abandon((self._core, self._compiled))
+        self._core, self._compiled = None, {}
+        self._turn, self.clock = locks.make(locks.Rank.GRAPH), Clock()
 
     def for_contexts(self) -> Compiled:
         """The graph, ready for contexts of at most the context window.
@@ -137,17 +150,22 @@ class Graph:
             "tables": "looked up first",
         }
         try:
-            compiled = compile_graph(self._core, prepare, identity, options)
+            compiled = compile_graph(self._openvino(), prepare, identity, options)
         except RuntimeError as error:
             shape = f" with inputs of (1,{padded_to})" if padded_to else ""
             raise ModelError(f"{self._path} cannot be run{shape}: {first_line(error)}") from error
         inputs, output = self._check_inputs(compiled), self._check_output(compiled)
         return Compiled(compiled, output, inputs, padded_to, self._pad_id, self.clock)
 
+    def _openvino(self) -> openvino.Core:
+        if self._core is None:
+            self._core = openvino.Core()
+        return self._core
+
     def _read(self) -> openvino.Model:
         """The graph as it is in the folder, held against its card."""
         try:
-            model = self._core.read_model(str(self._path))
+            model = self._openvino().read_model(str(self._path))
         except RuntimeError as error:
             raise ModelError(f"{self._path} cannot be read: {first_line(error)}") from error
         for name, port in zip(self._check_inputs(model), model.inputs, strict=True):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxsearch import locks
 from ctxsearch.encoder.library import openvino
 from ctxsearch.errors import ModelError
 from ctxsearch.records import FloatArray, IntArray, UnderWay
@@ -41,7 +41,7 @@ class Clock:
     """Counts the seconds in which at least one inference was under way."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = locks.make(locks.Rank.CLOCK)
         self._running = 0
         self._since = self._before = 0.0
 
@@ -91,12 +91,13 @@ class Compiled:
         self._window = window
         self._pad_id = pad_id
         self._clock = clock
+        self._compiled = compiled
         # One more than run at once, so that none of the cores waits while results are pooled.
-        requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
+        self._kept = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
         self._requests: SimpleQueue[_Request] = SimpleQueue()
-        for _ in range(requests):
-            self._requests.put(self._request_of(compiled))
-        self._threads = ThreadPoolExecutor(requests, thread_name_prefix="inference")
+        for _ in range(self._kept):
+            self._requests.put(self._new_request())
+        self._threads = ThreadPoolExecutor(self._kept, thread_name_prefix="inference")
 
     def run(self, ids: Sequence[IntArray], consume: Consumer) -> None:
         """Run the graph over all texts; ``consume`` may be called from several threads, never twice for a text.
@@ -124,11 +125,11 @@ class Compiled:
         batches = list(self._batches([len(row) for row in ids]))
         if len(batches) != 1:
             return UnderWay(partial(self.run, ids, consume))
-        one = self._requests.get()
+        one = self._take()
         try:
             one.request.start_async(self._feed([ids[i] for i in batches[0]], one), share_inputs=True)
         except RuntimeError as error:
-            self._requests.put(one)
+            self._give_back(one)
             raise ModelError(f"the model cannot be run: {first_line(error)}") from error
 
         def finish() -> None:
@@ -140,7 +141,7 @@ class Compiled:
                     raise ModelError(f"the model cannot be run: {first_line(error)}") from error
                 consume(one.request.get_output_tensor(self._output).data, batches[0])
             finally:
-                self._requests.put(one)
+                self._give_back(one)
 
         def over() -> bool:
             try:
@@ -151,7 +152,7 @@ class Compiled:
         return UnderWay(finish, over)
 
     def _infer(self, ids: Sequence[IntArray], members: Sequence[int], consume: Consumer) -> None:
-        one = self._requests.get()
+        one = self._take()
         try:
             feed = self._feed([ids[i] for i in members], one)
             try:
@@ -161,6 +162,21 @@ class Compiled:
                 raise ModelError(f"the model cannot be run: {first_line(error)}") from error
             consume(one.request.get_output_tensor(self._output).data, members)
         finally:
+            self._give_back(one)
+
+    def _take(self) -> _Request:
+        """A request that nobody uses. It is made where all are in use, and never waited for.
+
+        Who has begun an inference may wait for a lock before finishing it. If another thread held that lock while it
+        waited for a request, both would wait for ever.
+        """
+        try:
+            return self._requests.get_nowait()
+        except Empty:
+            return self._new_request()
+
+    def _give_back(self, one: _Request) -> None:
+        if self._requests.qsize() < self._kept:
             self._requests.put(one)
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -168,9 +184,9 @@ class Compiled:
             return batches_by_length(lengths, TOKENS_PER_BATCH)
         return ([i] for i in range(len(lengths)))
 
-    def _request_of(self, compiled: Any) -> _Request:
-        """A request of its own; where all batches are of one shape, with inputs that it keeps."""
-        request = compiled.create_infer_request()
+    def _new_request(self) -> _Request:
+        """A request; where all batches are of one shape, with inputs that it keeps."""
+        request = self._compiled.create_infer_request()
         if self._window is None:
             return _Request(request, None)
         inputs = self._blank((1, self._window))

@@ -8,7 +8,7 @@ Günther et al. 2024, arXiv:2409.04701).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +16,7 @@ from itertools import chain, islice, pairwise
 
 import numpy as np
 
+from ctxsearch import forking
 from ctxsearch.encoder.graph import Graph
 from ctxsearch.encoder.inference import Compiled
 from ctxsearch.encoder.lexical import LexicalPart
@@ -65,9 +66,9 @@ class Encoder:
         self.passport: Passport = model.passport
         self._context_prefix = self.passport.context_prefix
         self._question_prefix = self.passport.question_prefix
-        aside = ThreadPoolExecutor(1, thread_name_prefix="checksums")
-        self._verified = aside.submit(model.verify)
-        aside.shutdown(wait=False)
+        self._model = model
+        self._verified = _verified_in_background(model)
+        forking.register(self)
         try:
             self._tokenizer = Tokenizer(vocabulary_file(model.path), lower_case=self.passport.lower_case)
             self._lexical = LexicalPart.load(model, self._tokenizer.size)
@@ -75,6 +76,17 @@ class Encoder:
         except ModelError:
             self._verified.result()  # damage is said first, whatever else it led to
             raise
+
+    def before_fork(self) -> None:
+        pass
+
+    def after_fork_in_parent(self) -> None:
+        pass
+
+    def after_fork_in_child(self) -> None:
+        """Verify the model again, if the thread that did so is the parent's."""
+        if not self._verified.done():
+            self._verified = _verified_in_background(self._model)
 
     @property
     def dim(self) -> int:
@@ -245,6 +257,15 @@ class Encoder:
         for ordinal, (start, end) in enumerate(pairwise([*boundaries.tolist(), length - 1]), start=1):
             rows[ordinal] = states[start:end].mean(axis=0) if end > start else whole
         return unit_rows(rows)
+
+
+def _verified_in_background(model: ModelFolder) -> Future[None]:
+    """The result of comparing a model's checksums."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="checksums")
+    try:
+        return thread.submit(model.verify)
+    finally:
+        thread.shutdown(wait=False)
 
 
 def _are_parted(prefix: str, text: str, starts: Sequence[int]) -> bool:

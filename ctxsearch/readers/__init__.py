@@ -45,7 +45,7 @@ from ctxsearch.errors import SourceError
 from ctxsearch.readers import dispatch, text
 from ctxsearch.readers.decoding import SNIFFED_BYTES, decode, looks_binary, open_binary, wide_encoding
 from ctxsearch.readers.kinds import kind_of, must_be_isolated, suffix_of
-from ctxsearch.readers.walk import IGNORE_FILES, File, Skipped, Within, find_files
+from ctxsearch.readers.walk import IGNORE_FILES, File, Skipped, Within, find_files, working_directory
 from ctxsearch.readers.worker import Limits, Worker
 from ctxsearch.records import Document
 
@@ -81,7 +81,13 @@ def signature(file: File) -> str:
     return f"{file.signature} {_libraries()}"
 
 
-def find(paths: Sequence[str], glob: str | None = None, ignore: bool = True, within: Within | None = None) -> Sources:
+def find(
+    paths: Sequence[str],
+    glob: str | None = None,
+    ignore: bool = True,
+    within: Within | None = None,
+    base: Path | None = None,
+) -> Sources:
     """The files that the paths lead to, each once, in a fixed order.
 
     Args:
@@ -89,12 +95,14 @@ def find(paths: Sequence[str], glob: str | None = None, ignore: bool = True, wit
         glob: keep only files whose name or path below the folder fits, as in ``*.md``.
         ignore: leave out what ``.gitignore`` and ``.ctxignore`` name.
         within: look only there.
+        base: the absolute path of the folder that relative paths start from; None for the working directory of now.
     """
+    base = base or working_directory()
     files: dict[Path, File] = {}
     skipped: list[Skipped] = []
     missing: list[SourceError] = []
     for path in paths:
-        for found in find_files(path, glob, ignore, within):
+        for found in find_files(path, base, glob, ignore, within):
             if isinstance(found, File):
                 files.setdefault(found.origin, found)
             elif isinstance(found, Skipped):
@@ -210,4 +218,5 @@ __all__ = [
     "read_each",
     "read_standard_input",
     "signature",
+    "working_directory",
 ]

@@ -31,6 +31,7 @@ class File:
     """A regular file to read."""
 
     path: Path
+    """The absolute path, so that it is the same file whatever the working directory is when it is read."""
     source: str
     """The path as the user spelled it, with forward slashes."""
     origin: Path
@@ -77,15 +78,31 @@ class Skipped(NamedTuple):
     error: str
 
 
-def find_files(
-    path: str, glob: str | None, ignore: bool = True, within: Within | None = None
-) -> Iterator[File | Skipped | SourceError]:
-    """The files that one path leads to, in the order of their names; without ``ignore``, ignore files say nothing."""
-    root = Path(path)
-    source = root.as_posix()
+def working_directory() -> Path:
+    """Where relative paths start from, as an absolute path; the root of the file system, if the folder was removed."""
     try:
-        status = root.stat()
-        origin = root.resolve()
+        return Path.cwd()
+    except OSError:
+        return Path(os.path.abspath(os.sep))
+
+
+def find_files(
+    path: str, base: Path, glob: str | None, ignore: bool = True, within: Within | None = None
+) -> Iterator[File | Skipped | SourceError]:
+    """The files that one path leads to, in the order of their names.
+
+    Args:
+        path: a file or a folder.
+        base: the absolute path of the folder that ``path`` is relative to.
+        glob: of the files in a folder, only those that fit.
+        ignore: leave out what ignore files name.
+        within: look only there.
+    """
+    root = _Root(Path(path), base / path)
+    source = root.spelled.as_posix()
+    try:
+        status = root.path.stat()
+        origin = root.path.resolve()
     except (OSError, RuntimeError) as error:  # RuntimeError: Python 3.11 and 3.12 say so of a link that loops
         reason = getattr(error, "strerror", None) or "a link that leads to itself"
         yield SourceError(source, f"cannot be read: {reason}")
@@ -98,20 +115,30 @@ def find_files(
     elif stat.S_ISREG(status.st_mode):
         if within and not within.holds(str(origin)):
             return
-        yield _file(root, origin, status, named=True)
+        yield root.file(root.path, origin, status, named=True)
     else:
         yield SourceError(source, "not a regular file")
 
 
-def _file(path: Path, origin: Path, status: os.stat_result, *, named: bool) -> File:
-    return File(path, path.as_posix(), origin, status.st_size, named, status.st_mtime, status.st_ctime)
+class _Root(NamedTuple):
+    """A path as the user spelled it, and where that is."""
+
+    spelled: Path
+    path: Path
+
+    def source(self, path: Path) -> str:
+        """How a path at or below this one is shown."""
+        return (self.spelled / path.relative_to(self.path)).as_posix()
+
+    def file(self, path: Path, origin: Path, status: os.stat_result, *, named: bool) -> File:
+        return File(path, self.source(path), origin, status.st_size, named, status.st_mtime, status.st_ctime)
 
 
 def _walk(
-    root: Path, origin: Path, glob: str | None, ignore: bool, within: Within | None
+    root: _Root, origin: Path, glob: str | None, ignore: bool, within: Within | None
 ) -> Iterator[File | Skipped | SourceError]:
     whole = within is None or within.holds(str(origin))
-    pending: list[tuple[Path, Path, list[tuple[Path, GitIgnoreSpec]], bool]] = [(root, origin, [], whole)]
+    pending: list[tuple[Path, Path, list[tuple[Path, GitIgnoreSpec]], bool]] = [(root.path, origin, [], whole)]
     while pending:
         folder, folder_origin, ignores, whole = pending.pop()
         try:
@@ -121,7 +148,7 @@ def _walk(
             if ignore:
                 ignores = ignores + _ignores_of(folder)
         except OSError as error:
-            yield SourceError(folder.as_posix(), f"cannot be read: {error.strerror}")
+            yield SourceError(root.source(folder), f"cannot be read: {error.strerror}")
             continue
         below = []
         for entry in entries:
@@ -139,16 +166,16 @@ def _walk(
                 if _is_ignored(path, is_folder, ignores):
                     continue
                 if entry.is_symlink():
-                    yield Skipped(path.as_posix(), "a link; links inside a folder are not followed")
+                    yield Skipped(root.source(path), "a link; links inside a folder are not followed")
                 elif is_folder:
                     below.append((path, folder_origin / entry.name, ignores, wanted))
                 elif not entry.is_file(follow_symlinks=False):
-                    yield Skipped(path.as_posix(), "not a regular file")
-                elif glob is None or fnmatch(entry.name, glob) or fnmatch(path.relative_to(root).as_posix(), glob):
+                    yield Skipped(root.source(path), "not a regular file")
+                elif glob is None or fnmatch(entry.name, glob) or fnmatch(path.relative_to(root.path).as_posix(), glob):
                     status = entry.stat(follow_symlinks=False)
-                    yield _file(path, folder_origin / entry.name, status, named=False)
+                    yield root.file(path, folder_origin / entry.name, status, named=False)
             except OSError as error:
-                yield SourceError(path.as_posix(), f"cannot be read: {error.strerror}")
+                yield SourceError(root.source(path), f"cannot be read: {error.strerror}")
         pending.extend(reversed(below))
 
 

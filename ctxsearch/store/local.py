@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ctxsearch import forking, locks
 from ctxsearch.catalog import Catalog, StoredContext, words_of
-from ctxsearch.errors import StoreError
+from ctxsearch.errors import IndexBusyError, StoreError
 from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
 from ctxsearch.passport import Passport
 from ctxsearch.records import Candidate, Context, Document, FailedSource, Filter, FloatArray, IntArray, WholeDocument
@@ -33,6 +34,9 @@ LEXICAL_WORDS = 128
 MOVES = 100
 """Times that a reader tries to open the current catalog while others take its place."""
 
+
+FORK_SECONDS = 2.0
+"""How long a fork waits for a write, and for a query, to end, so that the child can use the index."""
 
 RECALL = 0.99
 """Share of the ten best contexts that dense search finds at least, on average, in an index of any size."""
@@ -55,15 +59,20 @@ class LocalStore:
         self.folder = folder
         self.lock_timeout = lock_timeout
         self.recall = recall
-        self._turn = threading.RLock()
-        self._writing = threading.Lock()
+        self._turn = locks.make(locks.Rank.READ, owner=self, reentrant=True)
+        self._writing = locks.make(locks.Rank.WRITE, owner=self)
+        self._writer_thread: int | None = None
+        self._reader_thread: int | None = None
         self._snapshots = 0
+        self._resumed: threading.Event | None = None
         self._closed = False
+        self._no_writer = self._no_reader = False  # in a fork: that nobody writes, that nobody reads
         self._catalog: Catalog | None = None
-        self._follower: Follower
+        self._follower: Follower | None = None
         self._pointer = Pointer("", 0)
         self._pointer_file: tuple[int, ...] | None = None
         self._move_over()
+        forking.register(self)
 
     @classmethod
     def create(
@@ -85,8 +94,42 @@ class LocalStore:
             self._closed = True
             if self._catalog is not None:
                 self._catalog.close()
+            if self._follower is not None:
                 self._follower.close()
+            self._catalog = self._follower = None
+
+    def before_fork(self) -> None:
+        """Wait for a write and a query to end, and close the connection, which may not cross a fork.
+
+        It is opened again when it is next needed.
+        """
+        self._resumed = threading.Event()  # otherwise threads that ask again and again would leave it no turn
+        writes_here = self._writer_thread == threading.get_ident()
+        self._no_writer = not writes_here and self._writing.acquire(timeout=FORK_SECONDS)
+        self._no_reader = self._turn.acquire(timeout=FORK_SECONDS)
+        if self._no_reader and self._catalog is not None and not self._snapshots:
+            self._catalog.close()
             self._catalog = None
+
+    def after_fork_in_parent(self) -> None:
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None:
+            resumed.set()
+        if self._no_reader:
+            self._turn.release()
+        if self._no_writer:
+            self._writing.release()
+
+    def after_fork_in_child(self) -> None:
+        if self._catalog is not None:
+            self._catalog.abandon()  # `layout.opened` says why it cannot be opened here
+            self._catalog = None
+        if not self._no_reader:  # a thread of the parent was using it
+            forking.abandon(self._follower)
+            self._follower = None
+        self._snapshots, self._writer_thread, self._reader_thread, self._resumed = 0, None, None, None
+        self._turn = locks.make(locks.Rank.READ, owner=self, reentrant=True)
+        self._writing = locks.make(locks.Rank.WRITE, owner=self)
 
     @property
     def catalog(self) -> Catalog:
@@ -124,23 +167,36 @@ class LocalStore:
             self._move_over()
             return self._pointer.format
 
+    def _let_fork_pass(self) -> None:
+        """Wait for a fork that waits for this store to be at rest."""
+        forking.be_told_first()
+        resumed = self._resumed
+        if resumed is not None:
+            resumed.wait(2 * FORK_SECONDS)
+
     # Reading
 
     @contextmanager
     def snapshot(self) -> Iterator[LocalSnapshot]:
+        if self._reader_thread != threading.get_ident():
+            self._let_fork_pass()
         with self._turn:
             catalog = self._move_over()
             self._snapshots += 1
+            self._reader_thread = threading.get_ident()
             try:
+                assert self._follower is not None
                 with catalog.snapshot() as generation:
                     yield LocalSnapshot(catalog, self._passport, self._follower, generation, self.recall)
             finally:
                 self._snapshots -= 1
+                if not self._snapshots:
+                    self._reader_thread = None
 
     def _move_over(self) -> Catalog:
         """The current catalog, opened if it is not the one that is open. Stays within a snapshot."""
         if self._closed:
-            raise StoreError(f"the index {self.folder.root} was closed")
+            raise self._closed_error()
         if self._catalog is not None and self._snapshots:
             return self._catalog
         for _ in range(MOVES):
@@ -148,7 +204,7 @@ class LocalStore:
             file = self.folder.pointer_file()
             if self._catalog is not None and not self._catalog.unchanging and file and file == self._pointer_file:
                 return self._catalog
-            pointer = self.folder.read_pointer()
+            pointer = self._read_pointer()
             if self._catalog is not None and pointer == self._pointer and not self._catalog.unchanging:
                 self._pointer_file = file
                 return self._catalog
@@ -165,11 +221,23 @@ class LocalStore:
             return catalog
         raise StoreError(f"{self.folder.root} changes faster than it can be opened; try again")
 
+    def _read_pointer(self) -> Pointer:
+        pointer = self.folder.read_pointer()
+        if self._pointer.index and pointer.index != self._pointer.index:
+            raise StoreError(
+                f"{self.folder.root} holds another index than the one that was opened: the folder was replaced; "
+                "open it again"
+            )
+        return pointer
+
+    def _closed_error(self) -> StoreError:
+        return StoreError(f"the index {self.folder.root} was closed; open it again")
+
     def _adopt(self, catalog: Catalog, pointer: Pointer) -> None:
         with catalog.snapshot():
             passport, self._model_path = Passport.from_dict(catalog.passport()), catalog.model_path()
-        if self._catalog is None or pointer.catalog != self._pointer.catalog:
-            if self._catalog is not None:
+        if self._follower is None or pointer.catalog != self._pointer.catalog:
+            if self._follower is not None:
                 self._follower.close()
             self._follower = Follower(self.folder, pointer.catalog, passport.dim)
         if self._catalog is not None:
@@ -205,13 +273,35 @@ class LocalStore:
 
     @contextmanager
     def locked(self) -> Iterator[Pointer]:
-        """Hold the right to write; an index of an older format becomes one of this format first."""
-        with self._writing, self.folder.writer_lock(self.lock_timeout):
-            pointer = self.folder.read_pointer()
-            self.folder.remove_leftovers(pointer)
-            if pointer.format < FORMAT_VERSION:
-                pointer = beside.migrate(self.folder, pointer)
-            yield pointer
+        """Hold the right to write; an index of an older format becomes one of this format first.
+
+        Raises:
+            IndexBusyError: another process writes, or this call is made in the middle of one that does.
+            StoreError: the store was closed, or the folder is not the one that was opened.
+        """
+        if self._writer_thread == threading.get_ident():
+            raise IndexBusyError(
+                f"{self.folder.root} is being written by the call that this one is made in (from its documents or its "
+                "on_progress); make it when that call has returned"
+            )
+        self._let_fork_pass()
+        with self._writing:
+            self._writer_thread = threading.get_ident()
+            try:
+                self.folder.require()
+                with self.folder.writer_lock(self.lock_timeout):
+                    yield self._pointer_to_write()
+            finally:
+                self._writer_thread = None
+
+    def _pointer_to_write(self) -> Pointer:
+        if self._closed:
+            raise self._closed_error()
+        pointer = self._read_pointer()
+        self.folder.remove_leftovers(pointer)
+        if pointer.format < FORMAT_VERSION:
+            pointer = beside.migrate(self.folder, pointer)
+        return pointer
 
 
 def _create(folder: IndexFolder, passport: Passport, model_path: str) -> None:

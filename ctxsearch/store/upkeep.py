@@ -19,27 +19,53 @@ from ctxsearch.store.following import CONTEXTS_PER_BATCH
 from ctxsearch.store.local import LocalStore
 from ctxsearch.store.publishing import Publisher
 
+VERIFY_ATTEMPTS = 5
+"""Times that vector files are read again because a writer has replaced them meanwhile."""
+
 
 def verify(store: LocalStore) -> list[str]:
     """What is wrong: the catalog, its rows and full text, the vector files, each vector against the catalog.
 
     Reads one generation, whatever writers do meanwhile, and writes nothing.
     """
-    with_own_connection = LocalStore(store.folder)  # so that other threads can go on with the shared one
+    own = LocalStore(store.folder)  # so that other threads can go on with the shared connection
     try:
-        with with_own_connection.snapshot() as snapshot:
+        with own.snapshot() as snapshot:
             catalog, dim = snapshot._catalog, snapshot.passport.dim
             found = [f"the catalog: {problem}" for problem in catalog.check(dim)]
-            number = with_own_connection.number
-            if catalog.fact("segments") and not Publisher(store.folder, number, dim).is_whole(catalog):
-                found.append("a vector file is missing or damaged; repair makes it anew, and no answer is lost by it")
             try:
                 found += _compare_vectors(snapshot.vectors(), catalog, dim)
             except StoreError as error:
                 found.append(str(error))
+        if not _vector_files_are_whole(own):
+            found.append("a vector file is missing or damaged; repair makes it anew, and no answer is lost by it")
         return found
     finally:
-        with_own_connection.close()
+        own.close()
+
+
+def _vector_files_are_whole(store: LocalStore) -> bool:
+    """Whether the published vector files are what was written. Writers may replace them while they are read."""
+    for _ in range(VERIFY_ATTEMPTS):
+        published, whole = _read_vector_files(store)
+        if whole:
+            return True
+        if published == _published(store):
+            return False
+    return True  # replaced each time, so nothing was seen of the files that are there now
+
+
+def _read_vector_files(store: LocalStore) -> tuple[Any, bool]:
+    with store.snapshot() as snapshot:
+        catalog, published = snapshot._catalog, _published(store)
+        whole = not published[1] or Publisher(store.folder, published[0], snapshot.passport.dim).is_whole(catalog)
+    return published, whole
+
+
+def _published(store: LocalStore) -> tuple[int, Any]:
+    """The number of the catalog, and its list of segments."""
+    with store.snapshot() as snapshot:
+        return store.number, snapshot._catalog.fact("segments")
 
 
 def _compare_vectors(vectors: Any, catalog: Catalog, dim: int) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,15 @@ def test_a_snapshot_is_of_one_generation(store: Store, encoder: HashEncoder) -> 
         put(writer, encoder, "a", "An otter swims.")
         writer.commit()
     vector = encoder.vector("An otter swims.")
-    with store.snapshot() as before:
+
+    def replace_a_by_b() -> int:
         with store.writer() as writer:
-            writer.delete_document(before.find_documents("a")[0])
+            writer.delete_document(writer.find_documents("a")[0])
             put(writer, encoder, "b", "A heron waits.")
-            second = writer.commit()
+            return writer.commit()
+
+    with store.snapshot() as before, ThreadPoolExecutor(1) as another_thread:
+        second = another_thread.submit(replace_a_by_b).result(timeout=30)
         assert texts(before) == {"a": "An otter swims."}
         (found,) = before.search_dense(vector, 5, 0.85)
         assert before.contexts([found.context_id])[found.context_id].text == "An otter swims."
