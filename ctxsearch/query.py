@@ -118,7 +118,7 @@ def answer(
     lexical = search.mode == "lexical"
     embeddings = None if lexical else _Embeddings(embedder(search.mode == "hybrid"), questions, aside=aside)
     try:
-        if embeddings and not aside and (mode == "dense" or len(questions) > 1):
+        if embeddings and not aside and (search.mode == "dense" or len(questions) > 1):
             embeddings.wait()  # while others search; with one hybrid question, its own search goes on meanwhile
         return [
             _answer(store, question, place, embeddings, search, index_name) for place, question in enumerate(questions)
