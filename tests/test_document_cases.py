@@ -29,6 +29,39 @@ def case(number: str, name: str) -> Path:
     ("number", "name", "expected"),
     [
         (
+            "01",
+            "invoices.pdf",
+            "\n\n".join(
+                f"Invoice 2024-{1001 + n}\nCustomer no. {77 + n}\nAmount due: {35 + 120 * n}.00 EUR\n\n{what}"
+                for n, what in enumerate(("Repair of a pump", "New seal", "Inspection", "Winter service", "Pipe work"))
+            ),
+        ),
+        (
+            "01",
+            "slides.pdf",
+            "Step 1\n\nDrain the boiler.\n\nStep 2\n\nRemove the old valve.\n\nStep 3\n\nGrease the new seal.\n\n"
+            "Step 4\n\nScrew in the valve.\n\nStep 5\n\nFill with water.\n\nStep 6\n\nVent the radiators.",
+        ),
+        ("03", "annot.pdf", "The contract is signed.\n\nComment: Check clause nine again."),
+        (
+            "03",
+            "filled.pdf",
+            "Application for a parking permit\n\nName of the applicant: Ann Quillworth\n\nNumber plate: ZX 4711 Q\n\n"
+            "☒ I agree to the terms.",
+        ),
+        (
+            "21",
+            "hyph.pdf",
+            "The committee discussed the government plan for long-term funding and the self-employed workers in the "
+            "year 2020-2021, and reimbursement of costs.\n\nThe transport fund pays.",
+        ),
+        (
+            "21",
+            "table.pdf",
+            "Item: Pump | Description: A pump of steel with a long hose and seal | Price: 40\n"
+            "Item: Seal | Description: A ring of rubber | Price: 5",
+        ),
+        (
             "06",
             "rowspan.html",
             "Region: North | City: Oslo | Fee: 10\nRegion: North | City: Bergen | Fee: 12\n"
@@ -68,7 +101,8 @@ def case(number: str, name: str) -> Path:
             "16",
             "formula_nocache.xlsx",
             "Budget\n\nItem: Revenue | 2021: 10 | 2022: 12 | Sum: =B2+C2\n"
-            "Item: Cost | 2021: 7 | 2022: 8 | Sum: =B3+C3\n\nComment on A2: Audited by Ann\n\nSecret\n\nKey: Door code | Value: 4711",
+            "Item: Cost | 2021: 7 | 2022: 8 | Sum: =B3+C3\n\n"
+            "Comment on A2: Audited by Ann\n\nSecret\n\nKey: Door code | Value: 4711",
         ),
         (
             "20",
@@ -88,3 +122,15 @@ def case(number: str, name: str) -> Path:
 )
 def test_text_is_right(worker: readers.Worker, number: str, name: str, expected: str) -> None:
     assert text(case(number, name), worker) == expected
+
+
+def test_payslips_and_heads(worker: readers.Worker) -> None:
+    found = text(case("01", "payslips.pdf"), worker)
+    assert [
+        what for what in ("Payslip May 2024", "2000 EUR", "2150 EUR", "2300 EUR", "12 days") if what not in found
+    ] == []
+    found = text(case("01", "heads.pdf"), worker)
+    assert [n for n in range(1, 9) if f"On page {n} the story goes on" not in found] == []
+    assert all(f"Chapter {n}: {name}" in found for n, name in enumerate(("Rivers", "Mills", "Boats"), start=1))
+    assert "Handbook of the Valley" not in found
+    assert "–" not in found

@@ -18,6 +18,7 @@ from ctxsearch.readers.composing import table_lines
 from ctxsearch.readers.kinds import KINDS
 from ctxsearch.records import Document, Hit, MatchedSentence, Page, Scores
 from tests.hostile import docx, paragraph, write_docx, write_pdf
+from tests.pdfs import pdf
 
 WORKER = readers.Worker()
 
@@ -52,23 +53,6 @@ def archive(path: Path, **members: str) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    return path
-
-
-def pdf(path: Path, pages: list[list[tuple[int, int, int, str]]], info: bytes = b"") -> Path:
-    """A PDF of lines, each (x, y, size, text)."""
-    kids = b" ".join(b"%d 0 R" % (5 + 2 * n) for n in range(len(pages)))
-    objects = [
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[%s]/Count %d>>" % (kids, len(pages)),
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-        b"<<%s>>" % info,
-    ]
-    for number, lines in enumerate(pages):
-        shown = b"".join(b"BT /F %d Tf %d %d Td (%s) Tj ET\n" % (s, x, y, t.encode()) for x, y, s, t in lines)
-        page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Resources<</Font<</F 3 0 R>>>>/Contents %d 0 R>>"
-        objects += [page % (6 + 2 * number), b"<</Length %d>>stream\n%s\nendstream" % (len(shown), shown)]
-    write_pdf(path, objects, b"/Info 4 0 R")
     return path
 
 

@@ -53,12 +53,20 @@ class Top(NamedTuple):
     heads: int
 
 
-def top_of(matrix: Matrix) -> Top:
-    """The titles and notes above a table, then the rows that name its columns."""
+def top_of(matrix: Matrix, evident: bool = False) -> Top:
+    """The titles and notes above a table, then the rows that name its columns.
+
+    Args:
+        matrix: its first rows.
+        evident: let a row name columns only if there are numbers or dates below one of its names.
+    """
     titles = 0
     while titles < len(matrix) - 1 and _is_title(matrix[titles], matrix[titles + 1 :]):
         titles += 1
-    return Top(titles, _heads(matrix[titles:]))
+    heads = _heads(matrix[titles:])
+    if evident and heads and not _is_typed(matrix[titles + heads - 1], matrix[titles + heads :]):
+        heads = 0
+    return Top(titles, heads)
 
 
 def _is_title(row: Sequence[CellLike | None], below: Matrix) -> bool:

@@ -122,22 +122,23 @@ class Grid:
         """End the spans of cells: they do not reach from the head of a table into its body."""
         self._spanning = []
 
-    def lines(self, guess: bool = True) -> list[str]:
+    def lines(self, guess: bool = True, evident: bool = False) -> list[str]:
         """A line for each row that holds something.
 
         Args:
             guess: look for the rows that name the columns, if none is marked.
+            evident: take only those for it that have numbers or dates below.
         """
-        titles, lines = self.titles_and_lines(guess)
+        titles, lines = self.titles_and_lines(guess, evident)
         return titles + lines
 
-    def titles_and_lines(self, guess: bool = True) -> tuple[list[str], list[str]]:
+    def titles_and_lines(self, guess: bool = True, evident: bool = False) -> tuple[list[str], list[str]]:
         """The titles and notes above the table, and its `lines` without them."""
         rows, marked = self._filled_rows()
         used = self._used(rows)
         titles = 0
         if guess and rows and not any(marked):
-            titles, heads = self.top(rows, used)
+            titles, heads = self.top(rows, used, evident)
             marked = [titles <= number < titles + heads for number in range(len(rows))]
         while titles < len(rows) - 1 and _is_title(rows[titles], used):
             titles += 1
@@ -147,7 +148,7 @@ class Grid:
             lines.add(row, is_head)
         return above, list(lines.finish())
 
-    def top(self, rows: list[list[Placed]], used: Sequence[int]) -> heuristics.Top:
+    def top(self, rows: list[list[Placed]], used: Sequence[int], evident: bool = False) -> heuristics.Top:
         """What `columns.top_of` makes of the first rows."""
         position = {column: number for number, column in enumerate(used)}
         matrix: list[list[Cell | None]] = []
@@ -158,7 +159,7 @@ class Grid:
                     if n in position:
                         slots[position[n]] = cell
             matrix.append(slots)
-        return heuristics.top_of(matrix)
+        return heuristics.top_of(matrix, evident)
 
     def _place(self, column: int, cell: Cell) -> None:
         self._rows[-1].append((column, cell))

@@ -1,10 +1,14 @@
 """PDF, by pdfium: text in reading order with its headings and pages.
 
-    lines.py    a page -> its lines, where they stand and how large they are, in reading order
-    heads.py    running heads and page numbers are left out; headings are found
-    __init__    lines -> paragraphs -> a document
+    lines.py        a page -> its lines as they are drawn, where they stand and how large they are
+    annotations.py  values of forms, comments
+    furniture.py    running heads and page numbers are left out
+    layout.py       lines in reading order, columns, tables
+    heads.py        headings are found
+    hyphens.py      whether a hyphen at the end of a line belongs to its word
+    __init__        lines -> paragraphs -> a document
 
-Words hyphenated at a line's end are joined, paragraphs go on over columns and pages. A page without text is said.
+Words divided at a line's end are joined, paragraphs go on over columns and pages. A page without text is said.
 """
 
 from __future__ import annotations
@@ -19,8 +23,12 @@ import pypdfium2.raw as pdfium
 from ctxsearch.errors import SourceError
 from ctxsearch.readers.composing import one_line
 from ctxsearch.readers.decoding import read_bytes
-from ctxsearch.readers.pdf.heads import find_headings, title_of, without_running_heads
-from ctxsearch.readers.pdf.lines import Line, lines_of
+from ctxsearch.readers.pdf.annotations import annotations_of, init_forms
+from ctxsearch.readers.pdf.furniture import without_furniture
+from ctxsearch.readers.pdf.heads import find_headings, title_of
+from ctxsearch.readers.pdf.hyphens import Hyphens
+from ctxsearch.readers.pdf.layout import in_order, with_values
+from ctxsearch.readers.pdf.lines import Line, rows_of
 from ctxsearch.readers.walk import File, Skipped
 from ctxsearch.records import Document, Heading, Page
 
@@ -30,7 +38,6 @@ _NO_TITLE = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?:;][\"'”’)\]]*$")
 _ITEM = re.compile(r"(?:[-•*–‣◦▪■●]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s")
-_HYPHENATED = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
 _LAST_WORD = re.compile(r"([^\W\d_]+)-$")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 
@@ -48,21 +55,26 @@ def read(file: File) -> Iterator[Document | Skipped]:
         if pdfium.FPDF_GetLastError() == pdfium.FPDF_ERR_PASSWORD:
             raise SourceError(file.source, "is encrypted; save it without a password") from error
         raise SourceError(file.source, "is damaged: not a whole PDF") from error
-    pages: list[list[Line]] = []
+    init_forms(pdf)
+    pages: list[list[list[Line]]] = []
+    comments: list[list[Line]] = []
     pictures = []
     for number in range(len(pdf)):
         try:
             page = pdf[number]
         except pypdfium2.PdfiumError:
             pages.append([])
+            comments.append([])
             yield Skipped(f"{file.source} p. {number + 1}", "a damaged page")
             continue
-        found = lines_of(page, number)
-        if not found and next(page.get_objects(max_depth=1), None) is not None:
+        rows = rows_of(page, number)
+        if not rows and next(page.get_objects(max_depth=1), None) is not None:
             pictures.append(number + 1)
-        pages.append(found)
+        values, its_comments = annotations_of(page, number)
+        pages.append(with_values(rows, values))
+        comments.append(its_comments)
         page.close()
-    if not any(pages):
+    if not any(pages) and not any(comments):
         count = f"its {len(pages)} pages are" if len(pages) > 1 else "its page is"
         raise SourceError(
             file.source,
@@ -72,11 +84,11 @@ def read(file: File) -> Iterator[Document | Skipped]:
         )
     for number in pictures:
         yield Skipped(f"{file.source} p. {number}", "a page without text (a scan?)")
-    yield _document(file, pdf, pages)
+    kept = [in_order(rows) + its for rows, its in zip(without_furniture(pages), comments, strict=True)]
+    yield _document(file, pdf, kept)
 
 
-def _document(file: File, pdf: pypdfium2.PdfDocument, pages: Sequence[list[Line]]) -> Document:
-    kept = without_running_heads(pages)
+def _document(file: File, pdf: pypdfium2.PdfDocument, kept: Sequence[list[Line]]) -> Document:
     levels = find_headings(kept, _outline(pdf))
     text = _Paragraphs(kept)
     for number, lines in enumerate(kept, start=1):
@@ -93,7 +105,7 @@ def _document(file: File, pdf: pypdfium2.PdfDocument, pages: Sequence[list[Line]
         text.finish(),
         file.source,
         title or title_of(kept[0]) or (headings[0].title if headings else file.path.stem),
-        {key: value for key, value in metadata.items() if value} | {"pages": len(pages)},
+        {key: value for key, value in metadata.items() if value} | {"pages": len(kept)},
         headings,
         str(file.origin),
         pages=tuple(text.pages),
@@ -131,9 +143,7 @@ class _Paragraphs:
         self._last: Line | None = None
         self._level = 0
         self._edges = _right_edges(pages)
-        self._hyphenated = {
-            match.lower() for lines in pages for line in lines for match in _HYPHENATED.findall(line.text[:-1])
-        }
+        self._hyphens = Hyphens(line.text[:-1] if line.hyphenated else line.text for lines in pages for line in lines)
 
     def add(self, line: Line, level: int) -> None:
         """The next line; a heading if it has a level."""
@@ -172,6 +182,8 @@ class _Paragraphs:
 
     def _gap(self, last: Line, line: Line) -> str:
         """What stands between two lines of text: a space inside of a paragraph."""
+        if last.group or line.group:
+            return "\n" if last.group == line.group and last.page == line.page else "\n\n"
         if line.page != last.page or not line.follows(last):  # the next column, the next page
             runs_on = not _SENTENCE_END.search(last.text) and line.text[:1].islower()
             return " " if runs_on or (last.hyphenated and line.text[:1].islower()) else "\n\n"
@@ -191,7 +203,7 @@ class _Paragraphs:
         before, after = _LAST_WORD.search(self._parts[-1]), _FIRST_WORD.match(text)
         if not before or not after or not after[0][0].islower():
             return ""
-        if f"{before[1]}-{after[0]}".lower() in self._hyphenated:
+        if self._hyphens.belongs(before[1], after[0]):
             return ""
         self._parts[-1] = self._parts[-1][:-1]
         self._length -= 1

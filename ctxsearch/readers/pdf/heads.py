@@ -1,7 +1,6 @@
-"""What the lines of a PDF are: running heads and page numbers, which are left out, and headings.
+"""The headings of a PDF, which does not say what they are.
 
-A PDF says neither. A line at the edge of many pages is a running head; a heading is what the outline names, and where
-there is none, a short line in larger or bolder letters than the rest.
+A heading is what the outline names; where there is none, a short line in larger or bolder letters than the rest.
 """
 
 from __future__ import annotations
@@ -12,14 +11,6 @@ from collections.abc import Sequence
 
 from ctxsearch.readers.pdf.lines import Line
 
-EDGE = 0.13
-"""Share of a page's height, at its top and its bottom, where running heads stand."""
-EDGE_LINES = 3
-"""So many lines at the top and at the bottom may be running heads."""
-LEAST_PAGES = 3
-LEAST_SHARE = 0.4
-"""A running head stands on so many pages at least, and on this share of them: every other one."""
-
 LARGER = 1.12
 """A heading's letters are so much larger than the text's."""
 BOLDER = 150
@@ -29,47 +20,11 @@ MOST_HEADINGS = 0.25
 LEAST_CHARACTERS = 300
 """In a text shorter than this nothing is to be told either."""
 
-_DIGITS = re.compile(r"\d+")
-_PAGE_NUMBER = re.compile(
-    r"[^\w]*(?:page|p\.|seite|s\.)?\s*(?:\d{1,4}|[ivxlc]{1,7})\s*(?:(?:of|/|von)\s*\d{1,4})?[^\w]*", re.IGNORECASE
-)
 _NUMBERED = re.compile(
     r"(?:(?:chapter|section|part|appendix)\s+)?(\d{1,2}(?:\.\d{1,2}){0,4}|[A-Z](?:\.\d{1,2})+)\.?\s+\S", re.I
 )
 _WORD = re.compile(r"[^\W\d_]{3}|[\u2e80-\uffdc]")
 _NO_WORD = re.compile(r"[\W\d_]+")
-
-
-def without_running_heads(pages: Sequence[list[Line]]) -> list[list[Line]]:
-    """The pages without the lines that stand at the edge of many of them, numbers in them not compared."""
-    written = [page for page in pages if page]
-    if len(written) < LEAST_PAGES:
-        return list(pages)
-    edges = [_edge_lines(page) for page in pages]
-    seen = Counter(key for edge in edges for key in {_likeness(line) for line in edge})
-    numbers = sum(any(_PAGE_NUMBER.fullmatch(line.text) for line in edge) for edge in edges)
-    least = max(LEAST_PAGES, LEAST_SHARE * len(written))
-    numbered = numbers >= max(2, LEAST_SHARE * len(written))
-    kept = []
-    for page, edge in zip(pages, edges, strict=True):
-        heads = {
-            id(line)
-            for line in edge
-            if seen[_likeness(line)] >= least or (numbered and _PAGE_NUMBER.fullmatch(line.text))
-        }
-        kept.append([line for line in page if id(line) not in heads])
-    return kept
-
-
-def _edge_lines(page: list[Line]) -> list[Line]:
-    by_height = sorted(page, key=lambda line: line.relative_height)
-    low = [line for line in by_height[:EDGE_LINES] if line.relative_height < EDGE]
-    high = [line for line in by_height[-EDGE_LINES:] if line.relative_height > 1 - EDGE]
-    return low + high
-
-
-def _likeness(line: Line) -> tuple[str, bool]:
-    return _DIGITS.sub("#", line.text.lower()), line.relative_height > 0.5
 
 
 def find_headings(pages: Sequence[list[Line]], outline: Sequence[tuple[int, int, str]]) -> dict[int, int]:
@@ -118,6 +73,8 @@ def _by_size(pages: Sequence[list[Line]]) -> dict[int, int]:
     weight = weights[body].most_common(1)[0][0]
     chosen: list[tuple[Line, bool]] = []
     for line in lines:
+        if line.group:
+            continue
         larger = line.size >= LARGER * body
         bolder = line.weight >= weight + BOLDER and line.size >= 0.95 * body and not larger
         letters = _letters(line.text)
