@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import random
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -293,3 +294,227 @@ def test_a_column_without_any_text_is_said(tmp_path: Path) -> None:
     assert [failure.reason for failure in read(tmp_path / "a.csv")[1]] == [
         "has no text: its column text is empty in every row"
     ]
+
+
+# --- 04: what of a page is content ---
+
+
+def page(tmp_path: Path, body: str, head: str = "") -> str:
+    """The text of a page."""
+    return one(tmp_path / "a.html", f"<!doctype html><html><head>{head}</head><body>{body}</body></html>").text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "accordion.html",
+            "Help\n\nHow do I return a parcel?\n\nPrint the label and drop it at the counter.\n\n"
+            "Which refund deadline applies?\n\nThirty days after delivery.",
+        ),
+        ("aspnet.html", "City of Exampleton\n\nParking permits\n\nA permit costs 42 euros a year."),
+        ("contentinfo.html", "- Result one\n\nThe mill was founded in 1801.\n\nTips: quote words."),
+        ("footerin.html", "Ode\n\nVerse.\n\nPublished 3 May 2024 by Ann Lee"),
+    ],
+)
+def test_boilerplate_is_taken_off_only_outside_of_the_content(name: str, text: str) -> None:
+    assert one(CASES / "04-html-left-out" / name).text == text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<button class="accordion">Fees</button><div class="panel" style="display:none"><p>CONTENT</p></div>',
+        '<h3><button aria-controls="x">Fees</button></h3><div id="x" hidden><p>CONTENT</p></div>',
+        '<a onclick="toggle(\'more\')">More</a><div id="more" style="display: none">CONTENT</div>',
+        '<button data-bs-target="#c1">Fees</button><div class="collapse" id="c1" hidden>CONTENT</div>',
+        '<dl><dt><button>Fees?</button></dt><dd hidden="until-found">CONTENT</dd></dl>',
+        '<button role="tab" aria-controls="t">Fees</button><div role="tabpanel" id="t" hidden>CONTENT</div>',
+        "<details><summary>Fees</summary>CONTENT</details>",
+        '<main><button popovertarget="p">Fees</button><dialog id="p">CONTENT</dialog></main>',
+        "<blockquote><p>Quote.</p><footer>CONTENT</footer></blockquote>",
+        "<article><header><ul><li>CONTENT</li></ul></header>Text.</article>",
+        "<article><p>Text.</p><aside><p>CONTENT</p></aside></article>",
+        "<p>Text.</p><aside><p>CONTENT is a note in the margin that says more than a link does.</p></aside>",
+        "<main><form><label>CONTENT</label><input></form></main>",
+        "<main><noscript><p>CONTENT of the page as it is without scripts.</p></noscript></main>",
+        "<noscript><h1>Prices</h1><p>CONTENT</p></noscript>",
+        "<main></main><p>CONTENT</p>",
+        "<nav>CONTENT</nav>",
+        "<main><p>x</p></main><h1>Report</h1><p>CONTENT of a report far longer than what is in main.</p>",
+        "<main><select><option>CONTENT</option><option>other</option></select></main>",
+        "<form><p>Intro.</p><h2>Fees</h2><p>CONTENT</p></form>",
+        "<main><div role='complementary'><p>CONTENT</p></div></main>",
+    ],
+)
+def test_what_a_reader_sees_or_opens_is_kept(tmp_path: Path, body: str) -> None:
+    assert "CONTENT" in page(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        "<nav>OUT</nav>",
+        "<main><nav><a href='#a'>OUT</a></nav>Text.</main>",
+        "<footer>OUT</footer>",
+        "<aside><a href='/a'>OUT and some other places that links in a sidebar lead to</a></aside>",
+        "<button>OUT</button>",
+        "<form><input><button>OUT</button></form>",
+        "<form><label>OUT</label><select><option>OUT</option></select></form>",
+        "<p hidden>OUT</p>",
+        '<p style="display:none">OUT</p>',
+        '<div id="cookie-consent-banner"><button aria-controls="x">OUT</button><p>OUT</p></div>',
+        '<div class="cookie-notice" role="dialog">OUT</div>',
+        "<dialog>OUT</dialog>",
+        "<template><p>OUT</p></template>",
+        '<script type="text/template"><p>OUT</p></script>',
+        '<div role="navigation">OUT</div><div role="contentinfo">OUT</div><ul role="menu"><li>OUT</li></ul>',
+        "<noscript>You need to enable JavaScript to run this app. OUT</noscript>",
+        "<video>Your browser does not support video. OUT</video>",
+        '<button aria-controls="m">Menu</button><ul id="m" hidden><li><a href="/">OUT</a></li></ul>',
+        "<pre>x</pre><main><button class='copy-button'>OUT</button></main>",
+    ],
+)
+def test_what_is_not_the_page_is_left_out(tmp_path: Path, left_out: str) -> None:
+    text = page(tmp_path, f"<p>A page of some words, as pages have them, about the opening hours.</p>{left_out}")
+    assert "OUT" not in text
+
+
+# --- 05: words that stand apart ---
+
+
+def test_tags_that_end_a_word() -> None:
+    assert one(CASES / "05-html-glued" / "details.html").text == (
+        "FAQ\n\nMay I cancel?\n\nYes, within a week.\n\nIs there a fee?\n\nNo."
+    )
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<summary>One</summary>Two",
+        "<center>One</center>Two",
+        "<fieldset><legend>One</legend>Two</fieldset>",
+        "<label>One</label><span>Two</span>",
+        "One<br>Two",
+        "One<hr>Two",
+        "<dl><dt>One</dt><dd>Two</dd></dl>",
+        "<select><option>One</option><option>Two</option></select>",
+        "<ul><li>One</li><li>Two</li></ul>",
+        "<address>One</address>Two",
+        "<figure>One<figcaption>Two</figcaption></figure>",
+        "<my-card>One</my-card><my-card>Two</my-card>",
+        "<button>One</button><button>Two</button>",
+        "<a href='/1'>One</a><a href='/2'>Two</a>",
+        "One<input>Two",
+        "<table><tr><td>One</td><td>Two</td></tr></table>",
+        "<span style='display:block'>One</span><span style='display: block'>Two</span>",
+        "One<sup><a href='#n'>Two</a></sup>",
+        "<svg><text>One</text><text>Two</text></svg>",
+        "One<img alt='Two'>",
+        "<menu><li>One</li></menu>Two",
+        "<hgroup>One</hgroup>Two",
+        "<textarea>One</textarea>Two",
+    ],
+)
+def test_words_in_elements_that_stand_apart_are_not_glued(tmp_path: Path, markup: str) -> None:
+    words = page(tmp_path, f"<main>{markup}</main>").replace("-", " ").replace("|", " ").split()
+    assert words == ["One", "Two"]
+
+
+@pytest.mark.parametrize("markup", ["On<b>e</b>", "On<wbr>e", "<span>On</span><span>e</span>", "O<sub>n</sub>e"])
+def test_tags_inside_a_word_do_not_cut_it(tmp_path: Path, markup: str) -> None:
+    assert page(tmp_path, markup) == "One"
+
+
+# --- 07: XHTML and books ---
+
+
+def test_elements_closed_as_in_xml_hold_nothing() -> None:
+    found = one(CASES / "07-epub-self-closing" / "selfclose.xhtml")
+    assert found.text == "Tide tables\n\nHigh water is at noon.\n\nLow water is at six."
+    book = one(CASES / "07-epub-self-closing" / "selfclose.epub")
+    assert [heading.title for heading in book.headings] == ["One", "Two", "Three"]
+
+
+@pytest.mark.parametrize("element", ["title", "script", "style", "iframe", "textarea"])
+@pytest.mark.parametrize("root", ['<html xmlns="http://www.w3.org/1999/xhtml">', "<html>"])
+def test_an_element_closed_as_in_xml_does_not_swallow_the_page(tmp_path: Path, element: str, root: str) -> None:
+    markup = f"{root}<head><title>T</title></head><body><{element} id='a' /><p>High water.</p></body></html>"
+    assert one(tmp_path / "a.xhtml", markup).text == "High water."
+
+
+def test_what_looks_like_an_empty_element_in_a_script_stays_in_it(tmp_path: Path) -> None:
+    script = "<script>document.write('<script/><title/>'); var a = 'OUT';</script>"
+    assert page(tmp_path, f"{script}<!-- <script/> --><p>High water.</p>") == "High water."
+
+
+def test_notes_asides_and_pictures_of_a_book_are_text(tmp_path: Path) -> None:
+    body = (
+        '<h1>Tides</h1><p>High water<a epub:type="noteref" href="#n1">1</a>.</p><img src="t.png" alt="A tide table"/>'
+        '<aside epub:type="footnote" id="n1" hidden="hidden"><p>At noon.</p></aside><aside><p>Beware.</p></aside>'
+        "<footer><p>Printed in Ulm.</p></footer><svg><title>Map of the bay</title></svg>"
+    )
+    chapter = f'<html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head><body>{body}</body></html>'
+    package = (
+        '<package><manifest><item id="c" href="c.xhtml" media-type="application/xhtml+xml"/></manifest>'
+        '<spine><itemref idref="c"/></spine></package>'
+    )
+    with zipfile.ZipFile(tmp_path / "a.epub", "w") as book:
+        book.writestr("mimetype", "application/epub+zip")
+        book.writestr("META-INF/container.xml", '<container><rootfile full-path="p.opf"/></container>')
+        book.writestr("p.opf", package)
+        book.writestr("c.xhtml", chapter)
+    found = one(tmp_path / "a.epub").text
+    for words in ("High water", "A tide table", "At noon.", "Beware.", "Printed in Ulm.", "Map of the bay"):
+        assert words in found
+
+
+# --- 13: ruby ---
+
+
+def test_readings_do_not_cut_words(tmp_path: Path) -> None:
+    assert one(CASES / "13-ruby" / "ruby.html").text == "東京に住む。"
+    old = "<ruby><rb>東</rb><rb>京</rb><rp>(</rp><rtc><rt>とう</rt><rt>きょう</rt></rtc><rp>)</rp></ruby>に住む。"
+    assert page(tmp_path, old) == "東京に住む。"
+    assert one(tmp_path / "a.xml", f"<p>{old}</p>").text == "東京に住む。"
+
+
+def test_annotations_that_are_words_come_after(tmp_path: Path) -> None:
+    assert page(tmp_path, "<p>The <ruby>WWW<rp>(</rp><rt>World Wide Web</rt><rp>)</rp></ruby> grew.</p>") == (
+        "The WWW (World Wide Web) grew."
+    )
+
+
+# --- 23: alternative texts ---
+
+
+def test_alternative_texts_are_text() -> None:
+    assert one(CASES / "23-alt-text" / "imgalt.html").text == (
+        "See the plan.\n\nFloor plan of the second storey with two fire exits\n\nChart of sales\n\nSales 2020"
+    )
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<img alt='Two exits'>", "Two exits"),
+        ("<map><area alt='North wing'><area alt='South wing'></map>", "North wing South wing"),
+        ("<input type='image' alt='Order now'>", "Order now"),
+        ("<a href='/p' aria-label='Price list'><svg><path/></svg></a>", "Price list"),
+        ("<span role='img' aria-label='4 of 5 stars'></span>", "4 of 5 stars"),
+        (
+            "<svg><title>Pump</title><desc>Seen from above</desc><path/><text>Inlet</text></svg>",
+            "Pump Seen from above Inlet",
+        ),
+        ("Ship it <img class='emoji' alt='🚀'>", "Ship it 🚀"),
+        ("<figure><img alt='Sales 2020'><figcaption>Sales 2020</figcaption></figure>", "Sales 2020"),
+        ("<a href='/'><img alt='Prices'>Prices</a>", "Prices"),
+        ("Text<img alt='IMG_2041.jpg'><img alt='logo'><img alt=''>", "Text"),
+        ("<math><mi>x</mi><mo>=</mo><mfrac><mn>1</mn><mn>2</mn></mfrac></math>", "x=1/2"),
+        ("<math><msup><mi>x</mi><mn>2</mn></msup><annotation>x^2</annotation></math>", "x^2"),
+        ("<math alttext='a+b'></math>", "a+b"),
+    ],
+)
+def test_what_stands_for_a_picture_is_read(tmp_path: Path, markup: str, text: str) -> None:
+    assert page(tmp_path, markup) == text

@@ -326,7 +326,8 @@ def test_html_is_known_by_its_start(tmp_path: Path) -> None:
 
 
 def test_html_without_text_is_a_failure(tmp_path: Path) -> None:
-    assert failure(tmp_path / "a.html", b"<html><script>x</script></html>") == "the page has no text"
+    reason = "the page has no text of its own; perhaps scripts write it: save it from a browser"
+    assert failure(tmp_path / "a.html", b"<html><script>x</script></html>") == reason
 
 
 def test_html_nested_deeply_is_read(tmp_path: Path) -> None:

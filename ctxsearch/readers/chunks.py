@@ -54,7 +54,7 @@ def put(composer: Composer, data: bytes, name: str, source: str, depth: int = 0)
 def _put_page(composer: Composer, data: bytes, place: str, charset: str | None) -> None:
     from ctxsearch.readers import html
 
-    page = html.parse(html.decoded(data, place, charset).text, place)
+    page = html.parse(html.decoded(data, place, charset).text, place, whole=True)
     composer.insert(page.text, page.headings)
 
 

@@ -5,6 +5,7 @@ Blocks are set apart by a blank line. The rows of a table are lines; see `grid`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,14 @@ from ctxsearch.readers.grid import CELLS_APART, Grid, one_line
 from ctxsearch.readers.walk import File
 from ctxsearch.records import Document, Heading, Page
 
-__all__ = ["CELLS_APART", "Composer", "one_line", "table_lines"]
+__all__ = ["CELLS_APART", "Composer", "is_east_asian", "one_line", "table_lines"]
+
+_EAST_ASIAN = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+
+
+def is_east_asian(text: str) -> bool:
+    """Whether a text has Chinese characters, kana or hangul."""
+    return _EAST_ASIAN.search(text) is not None
 
 
 class Composer:

@@ -42,7 +42,7 @@ def read(file: File) -> Iterator[Document]:
         if chapters and locked.issuperset(chapters):
             raise SourceError(file.source, "is encrypted (protected against copying)")
         for number, name in enumerate((name for name in chapters if name not in locked), start=1):
-            page = html.parse(html.decoded(package.read(name), f"{file.source}: {name}").text, file.source)
+            page = html.parse(html.decoded(package.read(name), f"{file.source}: {name}").text, file.source, whole=True)
             composer.page(number)
             composer.insert(page.text, page.headings)
     metadata: dict[str, Any] = {}

@@ -6,40 +6,35 @@ Blocks are set apart by blank lines, list items begin with "- ". The rows of a t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ctxsearch.errors import SourceError
-from ctxsearch.readers import htmltables
+from ctxsearch.readers import htmlcontent, htmltables, xhtml
 from ctxsearch.readers.charsets import codec_of
 from ctxsearch.readers.composing import one_line
 from ctxsearch.readers.decoding import SNIFFED_BYTES, Decoded, decode, read_bytes
+from ctxsearch.readers.htmlcontent import Attributes, Rules
 from ctxsearch.readers.walk import File
 from ctxsearch.records import Document, Heading
 
-_LEFT_OUT = frozenset(
-    """
-    script style template noscript nav footer aside form svg iframe object head button select dialog annotation
-    """.split()
-)
 _BLOCKS = frozenset(
     """
-    address article blockquote body dd div dl dt figcaption figure header hr main ol p pre section table td th ul
-    caption h1 h2 h3 h4 h5 h6
+    address article aside audio blockquote body canvas caption center dd details dialog dir div dl dt fieldset
+    figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr legend listing main menu nav noscript ol p pre
+    search section select summary table td th ul video xmp
     """.split()
 )
-_LEFT_OUT_ROLES = frozenset(
-    "navigation banner contentinfo search complementary dialog alertdialog menu toolbar".split()
-)
-_LEFT_OUT_CLASSES = frozenset(
-    """
-    navbox navbar breadcrumb breadcrumbs pagination mw-editsection mw-jump-link noprint cookie-banner cookie-notice
-    skip-link
-    """.split()
-)
-_LINES = frozenset(("li", "tr", "br"))
+_APART = frozenset("area button iframe input label meter mtd object output progress svg textarea".split())
+"""Elements in a line that no word runs through."""
+_LINES = frozenset("br li option tr mtr".split())
+_PREFORMATTED = frozenset("listing pre xmp".split())
+_MATH_SIGNS = {"mfrac": "/", "msup": "^", "msub": "_"}
+"""What stands between the two children of an element of MathML."""
+_MATH_WORDS = frozenset("mi mn mtext".split())
+_SVG_TEXTS = frozenset("title desc text tspan textpath foreignobject".split())
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _SPACE = re.compile(r"\s+")
 _META = {
@@ -62,7 +57,9 @@ def read(file: File) -> Iterator[Document]:
     markup = decoded(read_bytes(file), file.source)
     page = parse(markup.text, file.source)
     if not page.text:
-        raise SourceError(file.source, "the page has no text")
+        raise SourceError(
+            file.source, "the page has no text of its own; perhaps scripts write it: save it from a browser"
+        )
     heading = page.headings[0].title if page.headings else ""
     yield Document(
         page.text,
@@ -99,29 +96,52 @@ _NOT_NESTED = frozenset(
 """Tags that may be left open without anything being nested in them."""
 
 
-def parse(markup: str, source: str) -> Html:
+def parse(markup: str, source: str, *, whole: bool = False) -> Html:
     """Read an HTML text: a page, a chapter, the body of a mail.
+
+    Args:
+        markup: the text.
+        source: how a message names it.
+        whole: all of it is content, as of a chapter or a mail; else navigation, sidebars and the like are taken off.
 
     Raises:
         SourceError: its tags are nested too deeply.
     """
     if _is_nested_too_deeply(markup):
         raise SourceError(source, f"its tags are nested more than {MOST_NESTED:,} deep")
-    tree = LexborHTMLParser(markup)
-    main = _main(tree)
-    text = _Text()
-    if main is not None:
-        text.walk(main)
-        if not text.headings and not text.finish():
-            text = _Text(_LEFT_OUT - {"form"})  # there are frameworks that put a whole page into a form
-            text.walk(main)
-    title = tree.css_first("title")
+    tree = LexborHTMLParser(xhtml.as_html(markup))
+    text = _text_of_page(tree, whole=whole)
+    titles = (node for node in tree.css("title") if node.parent is None or node.parent.tag != "svg")
+    title = next(titles, None)
     return Html(
         text.finish(),
         tuple(text.headings),
-        _SPACE.sub(" ", title.text()).strip() if title else "",
+        one_line(title.text()) if title else "",
         _metadata(tree),
     )
+
+
+MIN_MAIN_SHARE = 0.2
+"""A ``<main>`` with a smaller share of a page's text is not what the page is about."""
+
+
+def _text_of_page(tree: LexborHTMLParser, *, whole: bool) -> _Text:
+    """The text of the main part of a page; of all of it where that has hardly any."""
+    body = tree.body
+    if body is None:
+        return _Text(Rules(tree, whole=whole))
+    rules = Rules(tree, whole=whole)
+    main, text = _main(tree), _Text(rules)
+    text.walk(body)
+    if main is not None:
+        main_text = _Text(rules)
+        main_text.walk(main)
+        if main_text.length >= MIN_MAIN_SHARE * text.length:
+            text = main_text
+    if not text.length:
+        text = _Text(Rules(tree, whole=True, menus=True))
+        text.walk(body)
+    return text
 
 
 def _is_nested_too_deeply(markup: str) -> bool:
@@ -138,12 +158,12 @@ def _is_nested_too_deeply(markup: str) -> bool:
 
 
 def _main(tree: LexborHTMLParser) -> LexborNode | None:
-    """The part of a page that is the page: ``<main>`` or what plays its role, else the body."""
+    """The part of a page that is the page: ``<main>`` or what plays its role; None if it has none, or several."""
     for selector in ("main", "[role=main]"):
         found = tree.css(selector)
-        if len(found) == 1 and found[0].text(strip=True):
+        if len(found) == 1:
             return found[0]
-    return tree.body
+    return None
 
 
 def _metadata(tree: LexborHTMLParser) -> dict[str, str]:
@@ -180,25 +200,19 @@ def decoded(data: bytes, source: str, charset: str | None = None) -> Decoded:
     return decode(data, source, declared)
 
 
-def _is_beside_the_page(attributes: Mapping[str, str | None]) -> bool:
-    """Whether an element says of itself that it is hidden, or navigation and the like."""
-    if not attributes:
-        return False
-    if "hidden" in attributes or attributes.get("role") in _LEFT_OUT_ROLES:
-        return True
-    return not _LEFT_OUT_CLASSES.isdisjoint((attributes.get("class") or "").split())
-
-
 class _Text:
     """Text put together while a tree is walked; white space is settled when the next word comes."""
 
-    def __init__(self, left_out: frozenset[str] = _LEFT_OUT, in_tables: int = 0) -> None:
+    def __init__(self, rules: Rules, in_tables: int = 0) -> None:
         self.headings: list[Heading] = []
-        self._left_out = left_out
+        self.length = 0
+        self._rules = rules
         self._in_tables = in_tables  # how many tables of data deep
-        self._page_heads = 0  # how many <header> deep
+        self._inside = in_tables  # how many elements deep that hold the main content
+        self._scoped = 0  # how many elements deep whose header and footer are their own
+        self._page_heads = 0  # how many <header> of the page deep
+        self._pictures = self._formulas = 0  # how many <svg> and <math> deep
         self._parts: list[str] = []
-        self._length = 0
         self._gap = ""
         self._bulleted = False  # the dash of a list item was put, its first word not yet
         self._level = 0  # of the heading that is open
@@ -207,29 +221,36 @@ class _Text:
 
     def walk(self, root: LexborNode) -> None:
         """Add the text below a node. A loop, not a recursion: pages nest as deep as they like."""
-        stack: list[tuple[LexborNode, bool]] = [(root, False)]
+        self._inside += root.tag not in ("body", "td", "th") or self._rules.whole
+        stack: list[tuple[LexborNode, Attributes | None]] = [(root, None)]  # with attributes: it is left
         while stack:
-            node, leaving = stack.pop()
+            node, entered = stack.pop()
             tag = node.tag or ""
-            if leaving:
-                self._leave(tag)
+            if entered is not None:
+                self._leave(node, tag, entered)
                 continue
             if tag == "-text":
-                self._add(node.text_content or "")
+                if not self._pictures or (node.parent is not None and node.parent.tag in _SVG_TEXTS):
+                    self._add(node.text_content or "")
                 continue
-            if tag in self._left_out or tag.startswith("-") or _is_beside_the_page(node.attributes):
+            if tag.startswith("-"):
                 continue
-            if tag in ("ul", "ol") and self._page_heads:
-                continue  # what a page's head lists is menus
+            attributes = node.attributes
+            if self._rules.is_left_out(node, tag, attributes, self._inside > 0, self._scoped > 0):
+                continue
+            if words := htmlcontent.alternative(node, tag, attributes):
+                self._add_alternative(words)
+            if self._is_menu(tag) or (tag in ("rt", "rp", "rtc") and self._add_reading(node, tag)):
+                continue
             if tag == "table" and self._in_tables < MAX_NESTED_TABLES and htmltables.is_data(node):
                 self._add_table(node)
                 continue
-            self._enter(tag)
-            stack.append((node, True))
-            children = []
+            self._enter(node, tag, attributes)
+            stack.append((node, attributes))
+            children: list[tuple[LexborNode, None]] = []
             child = node.child
             while child is not None:
-                children.append((child, False))
+                children.append((child, None))
                 child = child.next
             stack.extend(reversed(children))
 
@@ -237,37 +258,104 @@ class _Text:
         """All text so far."""
         return "".join(self._parts)
 
-    def _enter(self, tag: str) -> None:
-        if tag in _BLOCKS:
-            self._widen("\n\n")
-        elif tag in _LINES:
-            self._widen("\n")
-        if tag == "header":
-            self._page_heads += 1
-        elif tag == "li":
+    def _is_menu(self, tag: str) -> bool:
+        """Whether an element is a list in the head of the page."""
+        return tag in ("ul", "ol") and self._page_heads > 0 and not self._inside and not self._rules.whole
+
+    def _enter(self, node: LexborNode, tag: str, attributes: Attributes) -> None:
+        self._set_apart(node, tag, attributes, node.prev)
+        if self._formulas:
+            self._set_apart_in_formula(node, tag)
+        if tag in htmlcontent.CONTENT:
+            self._inside += 1
+        elif tag in htmlcontent.SCOPES:
+            self._scoped += 1
+        elif tag == "header":
+            self._page_heads += not self._scoped
+        elif tag == "svg":
+            self._pictures += 1
+        elif tag == "math":
+            self._formulas += 1
+        if tag == "li":
             self._put("- ")
             self._bulleted = True
-        elif tag == "pre":
+        elif tag in _PREFORMATTED:
             self._preformatted += 1
         if level := _HEADINGS.get(tag):
             self._level, self._heading = level, None
 
-    def _leave(self, tag: str) -> None:
+    def _leave(self, node: LexborNode, tag: str, attributes: Attributes) -> None:
         if tag in _HEADINGS and self._level:
             if self._heading:
                 start, first = self._heading
                 self.headings.append(Heading(start, self._level, "".join(self._parts[first:]).strip()))
             self._level, self._heading = 0, None
-        elif tag == "pre":
+        elif tag in _PREFORMATTED:
             self._preformatted -= 1
             self._gap = ""  # line ends inside, not asked for from outside
+        elif tag == "svg":
+            self._pictures -= 1
+        elif tag == "math":
+            self._formulas -= 1
+        elif tag in htmlcontent.CONTENT:
+            self._inside -= 1
+        elif tag in htmlcontent.SCOPES:
+            self._scoped -= 1
         elif tag == "header":
-            self._page_heads -= 1
-        if tag in _BLOCKS:
+            self._page_heads -= not self._scoped
+        if tag in _LINES:
+            self._bulleted = False
+        self._set_apart(node, tag, attributes, node.next)
+
+    def _set_apart(self, node: LexborNode, tag: str, attributes: Attributes, neighbour: LexborNode | None) -> None:
+        """Ask for the white space that stands between an element and its neighbour on one side."""
+        if tag in _BLOCKS or htmlcontent.is_block(attributes):
             self._widen("\n\n")
         elif tag in _LINES:
-            self._bulleted = False
             self._widen("\n")
+        elif (
+            tag in _APART
+            or (self._pictures and tag in _SVG_TEXTS)
+            or (tag == "sup" and htmlcontent.is_mark_of_note(node))
+            or (("-" in tag or tag == "a") and htmlcontent.stands_beside_another(tag, neighbour))
+        ):
+            self._widen(" ")
+
+    def _set_apart_in_formula(self, node: LexborNode, tag: str) -> None:
+        before = node.prev
+        while before is not None and before.tag == "-text":
+            before = before.prev
+        if before is None or node.parent is None:
+            return
+        if sign := _MATH_SIGNS.get(node.parent.tag or ""):
+            self._gap = ""
+            self._put(sign)
+        elif tag in _MATH_WORDS and before.tag in _MATH_WORDS and len(node.text()) + len(before.text()) > 2:
+            self._widen(" ")
+
+    def _add_alternative(self, words: str) -> None:
+        """Words for a picture. A sign, as an emoji is, may be a part of a word."""
+        if self._parts and self._parts[-1] == words:
+            return
+        is_sign = not any(map(str.isalnum, words))
+        if not is_sign:
+            self._widen(" ")
+        self._put(words)
+        if not is_sign:
+            self._widen(" ")
+
+    def _add_reading(self, node: LexborNode, tag: str) -> bool:
+        """Whether an element is the annotation of a ruby: how its characters are read, or words that come after it."""
+        ruby = node.parent
+        while ruby is not None and ruby.tag in ("rtc", "rb"):
+            ruby = ruby.parent
+        if ruby is None or ruby.tag != "ruby":
+            return False
+        words = one_line(node.text())
+        if tag != "rp" and words and not htmlcontent.ruby_is_pronunciation(ruby):
+            self._widen(" ")
+            self._put(f"({words})")
+        return True
 
     def _add_table(self, table: LexborNode) -> None:
         """A table of data; one in the cell of another stands in that cell's line."""
@@ -283,12 +371,12 @@ class _Text:
         self._widen("\n\n")
 
     def _text_of(self, cell: LexborNode) -> str:
-        text = _Text(self._left_out, self._in_tables + 1)
+        text = _Text(self._rules, self._in_tables + 1)
         text.walk(cell)
         return one_line(text.finish())
 
     def _is_shown(self, node: LexborNode) -> bool:
-        return not _is_beside_the_page(node.attributes)
+        return not self._rules.is_left_out(node, node.tag or "", node.attributes, True, True)
 
     def _add(self, text: str) -> None:
         if self._preformatted:
@@ -324,10 +412,10 @@ class _Text:
     def _put(self, text: str) -> None:
         if self._parts and self._gap:
             self._parts.append(self._gap)
-            self._length += len(self._gap)
+            self.length += len(self._gap)
         self._gap = ""
         self._bulleted = False
         if self._level and self._heading is None:
-            self._heading = (self._length, len(self._parts))
+            self._heading = (self.length, len(self._parts))
         self._parts.append(text)
-        self._length += len(text)
+        self.length += len(text)

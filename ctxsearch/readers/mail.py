@@ -80,7 +80,7 @@ def put_message(composer: Composer, message: EmailMessage, source: str, level: i
         if name and text.strip():
             composer.heading(name, max(level, 1) + 1)
         if part.get_content_subtype() == "html":
-            page = html.parse(text, source)
+            page = html.parse(text, source, whole=True)
             composer.insert(page.text, page.headings, below=max(level, 1))
         else:
             composer.block(text)

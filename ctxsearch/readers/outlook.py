@@ -37,7 +37,7 @@ def read(file: File) -> Iterator[Document]:
     if body and body.strip():
         composer.block(body.replace("\r\n", "\n"))
     elif markup:
-        page = html.parse(markup, file.source)
+        page = html.parse(markup, file.source, whole=True)
         composer.insert(page.text, page.headings, below=1)
     metadata = {"author": sender, "created": lines["Date"], "attachments": attachments}
     yield composer.document(file, subject or "", metadata)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from ctxsearch.errors import SourceError
-from ctxsearch.readers.composing import Composer, one_line
+from ctxsearch.readers.composing import Composer, is_east_asian, one_line
 from ctxsearch.readers.decoding import read_bytes
 from ctxsearch.readers.walk import File
 from ctxsearch.readers.xmltree import attribute, local, parse, text_of
@@ -32,6 +32,8 @@ def read(file: File) -> Iterator[Document]:
         SourceError: it is not well-formed, or has no text.
     """
     root = parse(read_bytes(file), file.source)
+    for ruby in [node for node in root.iter() if local(node.tag) == "ruby"]:
+        _put_readings_last(ruby)
     composer = Composer()
     _put(composer, root, 1)
     if composer.is_empty():
@@ -68,6 +70,23 @@ def _put(composer: Composer, node: Element, level: int) -> None:
         _end(composer, line)
         _put(composer, inner, level + (local(node.tag) in ("section", "sec", "sect", "chapter", "div")))
     _end(composer, line)
+
+
+def _put_readings_last(ruby: Element) -> None:
+    """Let annotations not cut words: how characters are read is left out, words come after those they explain."""
+    base = [ruby.text or ""]
+    readings = []
+    for node in ruby:
+        if local(node.tag) in ("rt", "rtc"):
+            readings.append(one_line(text_of(node)))
+        elif local(node.tag) != "rp":
+            base.append(text_of(node))
+        base.append(node.tail or "")
+    words = "".join(base)
+    tail = ruby.tail
+    ruby.clear()
+    ruby.text = words if is_east_asian(words) else f"{words} ({' '.join(readings)})"
+    ruby.tail = tail
 
 
 def _end(composer: Composer, line: list[str]) -> None:
