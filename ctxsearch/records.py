@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, overload
 
+from ctxsearch import plain
 from ctxsearch.errors import ArgumentError
 
 if TYPE_CHECKING:  # numpy takes 0.1 s to import, and a lexical query needs none
@@ -254,6 +255,13 @@ class DocumentContext:
             return NotImplemented
         return _same_fields(self, other)
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values; ``vectors`` are among them where they were asked for."""
+        found: dict[str, Any] = plain.values(self)
+        if self.vectors is None:
+            del found["vectors"]
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
@@ -273,6 +281,10 @@ class StoredDocument:
     """UTC, ISO 8601."""
     contexts: tuple[DocumentContext, ...]
     """They tile the text."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values."""
+        return {**plain.values(self), "contexts": [context.to_dict() for context in self.contexts]}
 
     @classmethod
     def of(cls, whole: WholeDocument, *, vectors: bool) -> StoredDocument:
@@ -415,6 +427,38 @@ class Hit:
     sentence: MatchedSentence
     headings: tuple[str, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values: a hit of ``ctxsearch query --json``."""
+        return {
+            "rank": self.rank,
+            "score": self.score,
+            "scores": plain.values(self.scores),
+            "document_id": self.document_id,
+            "context_id": self.context_id,
+            "source": self.source,
+            "title": self.title,
+            "metadata": plain.values(self.metadata),
+            "page": self.page,
+            "headings": list(self.headings),
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "sentence": plain.values(self.sentence),
+        }
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        return plain.table("", _HIT_COLUMNS, [self._cells()])
+
+    def _cells(self) -> list[str]:
+        """HTML for `_HIT_COLUMNS`."""
+        page = "" if self.page is None else f" p. {self.page}"
+        excerpt = plain.marked(self.text, self.sentence.start - self.start, self.sentence.end - self.start)
+        return [str(self.rank), f"{self.score:.3f}", plain.escaped(f"{self.source}{page}"), excerpt]
+
+
+_HIT_COLUMNS = ("rank", "score", "source", "text")
+
 
 @dataclass(frozen=True, slots=True)
 class Milliseconds:
@@ -455,6 +499,22 @@ class Answer(Sequence[Hit]):
     def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
         return self.hits[index]
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values: what ``ctxsearch query --json`` prints."""
+        return {
+            "question": self.question,
+            "index": self.index_path,
+            "generation": self.generation,
+            "mode": self.mode,
+            "truncated": self.truncated,
+            "hits": [hit.to_dict() for hit in self.hits],
+            "milliseconds": {name: round(value, 3) for name, value in plain.values(self.milliseconds).items()},
+        }
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        return plain.table(self.question, _HIT_COLUMNS, [hit._cells() for hit in self.hits])
+
 
 class Spelled(str):
     """A value of a condition as it was spelled on a command line: the text, and the number or truth it reads as."""
@@ -479,6 +539,10 @@ class FailedSource(NamedTuple):
     """What the file looked like when it failed; empty where that cannot be told, and it is tried again each time."""
     failed_at: str
     """UTC, ISO 8601."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values: a source of ``ctxsearch list --failed --json``."""
+        return {name: getattr(self, name) for name in ("source", "error", "origin", "failed_at")}
 
 
 class KnownDocument(NamedTuple):
@@ -507,6 +571,10 @@ class DocumentCounts:
     """Documents whose file was renamed; nothing was embedded for them."""
 
 
+_MAX_SHOWN = 20
+"""Failures that a notebook shows one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class IngestReport:
     """What an ingest did. ``contexts``, ``sentences`` and ``tokens`` count what was embedded in this run."""
@@ -530,6 +598,38 @@ class IngestReport:
     def contexts_per_second(self) -> float:
         return self.contexts / self.seconds if self.seconds > 0 else 0.0
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values: what ``ctxsearch ingest --json`` prints."""
+        counts = plain.values(self.documents)
+        moved = counts.pop("moved")
+        return {
+            "index": self.index,
+            "generation": self.generation,
+            "documents": counts,
+            "contexts": self.contexts,
+            "sentences": self.sentences,
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 3),
+            "contexts_per_second": round(self.contexts_per_second, 1),
+            "encoder_busy": round(self.encoder_busy, 3),
+            "failures": plain.values(self.failures),
+            "failed_before": len(self.failed_before),
+            "moved": moved,
+            "skipped": plain.values(self.skipped),
+        }
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: what was done, and the first sources that did not go in."""
+        done = plain.values(self.documents).items()
+        rows = [[plain.escaped(name), f"{count:,}"] for name, count in done if count or name in ("added", "unchanged")]
+        rows += [["contexts", f"{self.contexts:,}"], ["seconds", f"{self.seconds:.1f}"]]
+        shown = plain.table(self.index, ("", ""), rows)
+        if self.failures:
+            failed = [[*map(plain.escaped, failure)] for failure in self.failures[:_MAX_SHOWN]]
+            more = len(self.failures) - len(failed)
+            shown += plain.table(f"failed, and {more:,} more" if more else "failed", ("source", "why"), failed)
+        return shown
+
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
@@ -552,6 +652,11 @@ class IndexStatus:
     failed: int = 0
     """Sources that could not be read; `Index.failures` has them."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values: what ``ctxsearch status --json`` prints."""
+        found: dict[str, Any] = plain.values(self)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
@@ -565,6 +670,11 @@ class RepairReport:
     """Documents that could not be saved, by their source where it could be read."""
     repaired: tuple[str, ...]
     """What was made anew."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values."""
+        found: dict[str, Any] = plain.values(self)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -581,6 +691,11 @@ class ReembedReport:
     contexts: int
     seconds: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values."""
+        found: dict[str, Any] = plain.values(self)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
@@ -592,6 +707,11 @@ class ImportReport:
     updated: int
     unchanged: int
     contexts: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values."""
+        found: dict[str, Any] = plain.values(self)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -606,3 +726,8 @@ class DocumentSummary:
     characters: int
     ingested_at: str
     """UTC, ISO 8601."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values: a document of ``ctxsearch list --json``."""
+        found: dict[str, Any] = plain.values(self)
+        return found

@@ -116,7 +116,7 @@ def test_report_says_for_what_share_of_the_time_the_encoder_was_busy(
     assert report.encoder_busy == pytest.approx(0.3 / report.seconds)
     present.report(report)
     assert f"encoder busy {report.encoder_busy:.0%})" in capsys.readouterr().out
-    assert present.report_json(report)["encoder_busy"] == round(report.encoder_busy, 3)
+    assert report.to_dict()["encoder_busy"] == round(report.encoder_busy, 3)
 
 
 def test_an_ingest_that_embeds_nothing_has_no_busy_encoder(index: ctxsearch.Index) -> None:

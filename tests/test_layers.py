@@ -17,6 +17,7 @@ HOUSE = (
     "errors",
     "locks",
     "forking",
+    "plain",
     "records",
     "arguments",
     "layout",

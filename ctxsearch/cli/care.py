@@ -20,7 +20,7 @@ def status(index_path: str, as_json: bool) -> int:
     with opened(index_path, read_only=True) as index:
         found = index.status()
     if as_json:
-        present.json_line(present.status_json(found))
+        present.json_line(found.to_dict())
     else:
         present.status(found)
     for problem in found.problems:
@@ -43,14 +43,14 @@ def list_(index_path: str, where: tuple[str, ...], failed: bool, as_json: bool) 
         with opened(index_path, read_only=True) as index:
             failures = index.failures()
         if as_json:
-            present.json_line({"index": index_path, "failures": [present.failure_json(one) for one in failures]})
+            present.json_line({"index": index_path, "failures": [one.to_dict() for one in failures]})
         else:
             present.failures(failures)
         return DONE
     with opened(index_path, read_only=True) as index:
         found = index.documents(conditions(where))
     if as_json:
-        present.json_line({"index": index_path, "documents": [present.summary_json(summary) for summary in found]})
+        present.json_line({"index": index_path, "documents": [summary.to_dict() for summary in found]})
     else:
         present.summaries(found)
     return DONE
@@ -137,7 +137,7 @@ def repair(index_path: str, as_json: bool) -> int:
 
     done = ctxsearch.Index.repair(index_path)
     if as_json:
-        present.json_line(present.fields_json(done))
+        present.json_line(done.to_dict())
     else:
         made = f"made anew: {', '.join(done.repaired)}" if done.repaired else "nothing was to be made anew"
         click.echo(f"{made}; {done.documents:,} documents are there, {len(done.lost):,} were lost")
@@ -198,7 +198,7 @@ def import_(file: str, index_path: str, as_json: bool) -> int:
 
     done = ctxsearch.Index.import_(file, index_path)
     if as_json:
-        present.json_line(present.fields_json(done))
+        present.json_line(done.to_dict())
     else:
         click.echo(f"documents: {done.added:,} added, {done.updated:,} updated, {done.unchanged:,} unchanged")
     return DONE
@@ -222,7 +222,7 @@ def reembed(index_path: str, model: str | None, rollback: bool, as_json: bool) -
     with opened(index_path) as index:
         done = index.reembed(model) if model is not None else index.rollback()
     if as_json:
-        present.json_line(present.fields_json(done))
+        present.json_line(done.to_dict())
     else:
         click.echo(
             f"{index_path} is of the model {done.model} now: {done.documents:,} documents, "

@@ -16,15 +16,11 @@ from ctxsearch.errors import ArgumentError
 from ctxsearch.passport import DEFAULT_MODEL, ModelFolder
 from ctxsearch.readers.kinds import UNITS
 from ctxsearch.records import (
-    Answer,
     DocumentSummary,
     FailedSource,
     Hit,
-    ImportReport,
     IndexStatus,
     IngestReport,
-    ReembedReport,
-    RepairReport,
 )
 
 if TYPE_CHECKING:
@@ -104,41 +100,6 @@ def nothing_found(index: Index, filtered: bool, min_score: float | None) -> str:
     return "no context was found"
 
 
-def answer_json(found: Answer, index: str) -> dict[str, Any]:
-    """The object that ``query --json`` promises."""
-    return {
-        "question": found.question,
-        "index": index,
-        "generation": found.generation,
-        "mode": found.mode,
-        "truncated": found.truncated,
-        "hits": [
-            {
-                "rank": hit.rank,
-                "score": hit.score,
-                "scores": hit.scores._asdict(),
-                "document_id": hit.document_id,
-                "context_id": hit.context_id,
-                "source": hit.source,
-                "title": hit.title,
-                "metadata": dict(hit.metadata),
-                "page": hit.page,
-                "headings": list(hit.headings),
-                "start": hit.start,
-                "end": hit.end,
-                "text": hit.text,
-                "sentence": {"start": hit.sentence.start, "end": hit.sentence.end, "text": hit.sentence.text},
-            }
-            for hit in found
-        ],
-        "milliseconds": {
-            "embed": round(found.milliseconds.embed, 3),
-            "search": round(found.milliseconds.search, 3),
-            "total": round(found.milliseconds.total, 3),
-        },
-    }
-
-
 # Reports
 
 
@@ -155,32 +116,6 @@ def report(done: IngestReport) -> None:
         f"in {done.seconds:.1f} s ({done.contexts_per_second:.0f} contexts/s, encoder busy {done.encoder_busy:.0%}); "
         f"index {_clean(done.index)}"
     )
-
-
-def report_json(done: IngestReport) -> dict[str, Any]:
-    """The object that ``ingest --json`` promises."""
-    counts = done.documents
-    return {
-        "index": done.index,
-        "generation": done.generation,
-        "documents": {
-            "added": counts.added,
-            "updated": counts.updated,
-            "unchanged": counts.unchanged,
-            "deleted": counts.deleted,
-            "failed": counts.failed,
-        },
-        "contexts": done.contexts,
-        "sentences": done.sentences,
-        "tokens": done.tokens,
-        "seconds": round(done.seconds, 3),
-        "contexts_per_second": round(done.contexts_per_second, 1),
-        "encoder_busy": round(done.encoder_busy, 3),
-        "failures": [failure._asdict() for failure in done.failures],
-        "failed_before": len(done.failed_before),
-        "moved": counts.moved,
-        "skipped": [skip._asdict() for skip in done.skipped],
-    }
 
 
 def status(found: IndexStatus) -> None:
@@ -202,30 +137,6 @@ def status(found: IndexStatus) -> None:
         _print(f"{name:<12}{value}")
 
 
-def status_json(found: IndexStatus) -> dict[str, Any]:
-    """The object that ``status --json`` promises."""
-    return {
-        "index": found.index,
-        "format": found.format,
-        "generation": found.generation,
-        "documents": found.documents,
-        "contexts": found.contexts,
-        "sentences": found.sentences,
-        "failed": found.failed,
-        "bytes": dict(found.bytes),
-        "vector_index": found.vector_index,
-        "recall": found.recall,
-        "passport": dict(found.passport),
-        "healthy": found.healthy,
-        "problems": list(found.problems),
-    }
-
-
-def fields_json(done: RepairReport | ReembedReport | ImportReport) -> dict[str, Any]:
-    """The object of a report whose fields say all."""
-    return asdict(done)
-
-
 # Documents
 
 
@@ -240,24 +151,6 @@ def failures(found: Iterable[FailedSource]) -> None:
     """A line a source that could not be read: when, what, why."""
     for failure in found:
         _print(_clean(f"{failure.failed_at[:10]}  {failure.source}: {failure.error}"))
-
-
-def failure_json(failure: FailedSource) -> dict[str, Any]:
-    """A source of ``list --failed --json``."""
-    return {name: getattr(failure, name) for name in ("source", "error", "origin", "failed_at")}
-
-
-def summary_json(summary: DocumentSummary) -> dict[str, Any]:
-    """A document of ``list --json``."""
-    return {
-        "document_id": summary.document_id,
-        "source": summary.source,
-        "title": summary.title,
-        "metadata": dict(summary.metadata),
-        "contexts": summary.contexts,
-        "characters": summary.characters,
-        "ingested_at": summary.ingested_at,
-    }
 
 
 # Evaluations

@@ -80,7 +80,7 @@ def ingest(
             on_progress=on_progress,
         )
     if as_json:
-        present.json_line(present.report_json(report))
+        present.json_line(report.to_dict())
     else:
         present.report(report)
     counts = report.documents
@@ -178,7 +178,7 @@ def query(
             if answer.truncated:
                 click.echo(present.TRUNCATED, err=True)
             if as_json:
-                present.json_line(present.answer_json(answer, str(index.path)))
+                present.json_line(answer.to_dict())
             elif not paths:
                 showing.show(answer, index, title=len(questions) > 1, full=full, plain=plain)
             if not answer:

@@ -44,7 +44,7 @@ def watch(index: Index, paths: list[str], *, as_json: bool, **options: Any) -> i
 
 def _tell(report: IngestReport, *, as_json: bool) -> None:
     if as_json:
-        present.json_line(present.report_json(report))
+        present.json_line(report.to_dict())
         return
     present.report(report)
     new = [failure for failure in report.failures if failure not in report.failed_before]
