@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         IngestReport,
         StoredDocument,
     )
+    from ctxsearch.text_encoder import Encoder
 
 _HOMES = {
     "ctxsearch.index": ("Index", "open"),
@@ -60,6 +61,7 @@ _HOMES = {
         "IngestReport",
         "StoredDocument",
     ),
+    "ctxsearch.text_encoder": ("Encoder",),
     "ctxsearch.errors": (
         "ArgumentError",
         "CtxsearchError",
@@ -87,6 +89,7 @@ __all__ = [
     "Document",
     "DocumentContext",
     "DocumentNotFoundError",
+    "Encoder",
     "Failure",
     "Heading",
     "Hit",

@@ -27,8 +27,12 @@ MAX_PAGE = 2**31
 """Highest number of a page."""
 
 
-def checked(documents: object) -> Iterator[Document]:
-    """Documents as a caller passes them, each of them valid (`valid`).
+def checked(documents: object, dim: int) -> Iterator[Document]:
+    """Documents as a caller passes them, each of them valid (`valid`), with unit vectors where it has some.
+
+    Args:
+        documents: what was passed.
+        dim: length of an embedding.
 
     Raises:
         ArgumentError: one is not; the message says which one, by its place and its source.
@@ -39,7 +43,12 @@ def checked(documents: object) -> Iterator[Document]:
         if not isinstance(document, Document):
             raise ArgumentError(f"document {place}: {arguments.described(document)}; expected a Document")
         try:
-            yield valid(document)
+            document = valid(document)
+            if document.vectors is not None:
+                from ctxsearch.embeddings import with_unit_vectors  # here: it needs numpy
+
+                document = with_unit_vectors(document, dim)
+            yield document
         except ArgumentError as error:
             raise ArgumentError(f"document {place} ({arguments.shown(document.source)}): {error}") from error
 
@@ -126,12 +135,16 @@ def unusable(document: Document) -> str | None:
 
 def hash_content(document: Document) -> str:
     """SHA-256 over all of a valid document that reaches the index, but for the time when its file was written: a file
-    that was touched holds what it held."""
+    that was touched holds what it held. Vectors are as `embeddings.with_unit_vectors` gives them."""
     headings = [[heading.start, heading.level, heading.title] for heading in document.headings]
     metadata = {key: value for key, value in document.metadata.items() if key != readers.MODIFIED}
     parts: list[Any] = [document.title, metadata, headings, *([document.pages] if document.pages else [])]
     rest = _as_json(parts)
-    return hashlib.sha256(f"{rest}\0{document.text}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{rest}\0{document.text}".encode())
+    given: Any = () if document.vectors is None else document.vectors
+    for rows in given:
+        digest.update(f"\0{len(rows)}\0".encode() + rows.astype("<f2").tobytes())
+    return digest.hexdigest()
 
 
 def differs_in_facts(document: Document, known: KnownDocument) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctxsearch.errors import ArgumentError
-from ctxsearch.records import FloatArray, StoredDocument
+from ctxsearch.records import Context, Document, FloatArray, StoredDocument
 
 UNIT_TOLERANCE = 1e-3
 """Rows whose length is so near to 1 are kept as they are: those that an index gives out are rounded to float16."""
@@ -44,6 +46,59 @@ def centroid(document: StoredDocument) -> FloatArray:
     rows = np.stack([context.vectors[0] for context in document.contexts if context.vectors is not None])
     mean = rows.mean(axis=0, dtype=np.float64)
     return unit_vector(mean if mean.any() else rows[0], len(mean))
+
+
+def with_unit_vectors(document: Document, dim: int) -> Document:
+    """A document whose vectors, if it has some, are a tuple of unit rows: a context each, float32 of shape (rows, dim).
+
+    Raises:
+        ArgumentError: they have another shape, a value that is no finite number, or a row that is zero.
+    """
+    if document.vectors is None:
+        return document
+    several: Any = document.vectors
+    if not isinstance(several, list | tuple):
+        several = np.atleast_1d(_numbers(several, "vectors"))
+    if len(several) and not hasattr(several[0], "__len__"):  # (dim,): of one context
+        several = [several]
+    rows = []
+    for place, one in enumerate(several):
+        name = f"vectors[{place}]"
+        array = np.atleast_2d(_numbers(one, name))
+        if array.ndim != 2 or array.shape[1] != dim or not len(array):
+            raise ArgumentError(
+                f"{name} has the shape {np.shape(one)}; expected ({dim},), or (1 + sentences, {dim}) for a context"
+            )
+        rows.append(_unit_rows(array, name))
+    return replace(document, vectors=tuple(rows))
+
+
+def of_contexts(document: Document, contexts: Sequence[Context]) -> list[FloatArray]:
+    """The vectors that a document brings for its contexts.
+
+    Args:
+        document: as `with_unit_vectors` gives it.
+        contexts: what it was cut into.
+
+    Raises:
+        ArgumentError: they are not as many as there are contexts, or a context has another number of sentences.
+    """
+    given: Any = document.vectors
+    if len(given) != len(contexts):
+        raise ArgumentError(
+            f"vectors are of {_count(len(given), 'context')}, its text has {_count(len(contexts), 'context')}"
+        )
+    for place, (rows, context) in enumerate(zip(given, contexts, strict=True)):
+        if len(rows) not in (1, 1 + len(context.sentences)):
+            raise ArgumentError(
+                f"vectors[{place}] has {len(rows)} rows; the context has {_count(len(context.sentences), 'sentence')}, "
+                f"so expected 1 or {1 + len(context.sentences)}"
+            )
+    return list(given)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _numbers(values: Any, name: str) -> NDArray[np.float64]:

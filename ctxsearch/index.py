@@ -32,6 +32,7 @@ from ctxsearch.records import (
     DocumentSummary,
     FailedSource,
     Filter,
+    FloatArray,
     GroupBy,
     ImportReport,
     IndexStatus,
@@ -271,7 +272,7 @@ class Index:
             on_problem=on_problem,
         )
 
-    def add(self, documents: Iterable[Document]) -> IngestReport:
+    def add(self, documents: Iterable[Document], *, on_progress: ProgressListener | None = None) -> IngestReport:
         """Add documents made in Python, or replace those that are there: an upsert.
 
         `Document.source` is the key. A source that is new is added. One that is there is replaced as a whole: text,
@@ -283,21 +284,22 @@ class Index:
                 metadata become what JSON has: dates and times ISO 8601 texts, UUIDs and paths texts, members of
                 enumerations their values, sets and tuples lists, NumPy scalars numbers; a Decimal becomes a number
                 where that is exact, else a text. A path as ``source`` is taken as its text.
+            on_progress: told after each commit.
 
         Returns:
             What was done. Documents that cannot be searched, since they have no word or their source came before with
             other content, are in `IngestReport.failures`, and stop nothing.
 
         Raises:
-            ArgumentError: a field of a document is of another type, out of range, or cannot be stored; the message
-                names the document and the field. The documents before it are in and committed; it and those after it
-                are not.
+            ArgumentError: a field of a document is of another type, out of range, or cannot be stored, or its vectors
+                are of another shape; the message names the document and the field. The documents before it are in and
+                committed; it and those after it are not.
             StoreError: nothing can be written.
         """
         from ctxsearch.ingest import ingest_documents
 
         self._require_writable()
-        return ingest_documents(self._store, self._get_encoder, str(self.path), documents)
+        return ingest_documents(self._store, self._get_encoder, str(self.path), documents, on_progress=on_progress)
 
     def delete(
         self,
@@ -600,6 +602,42 @@ class Index:
         with self._store.snapshot() as snapshot:
             ids = stored.find(snapshot, which.named, str(self.path))
             return snapshot.document_text(stored.only(ids, which.named))
+
+    # Embeddings
+
+    def embed_questions(self, questions: Iterable[str]) -> FloatArray:
+        """Embeddings of questions in the index's space, as `query` takes them for ``vector``.
+
+        Args:
+            questions: texts; of each, as much is read as fits the model's question window.
+
+        Returns:
+            Unit rows, float32 of shape (questions, dim).
+
+        Raises:
+            ArgumentError: the questions are no texts.
+            ModelError: the index's model is not here, or cannot be used.
+        """
+        from ctxsearch import text_encoder
+
+        return text_encoder.embed_questions(self._get_encoder(), questions)
+
+    def embed_contexts(self, texts: Iterable[str]) -> FloatArray:
+        """Embeddings of passages in the index's space, as `Document.vectors` takes them.
+
+        Args:
+            texts: texts; of each, as much is read as fits the model's context window.
+
+        Returns:
+            Unit rows, float32 of shape (texts, dim).
+
+        Raises:
+            ArgumentError: the texts are no texts.
+            ModelError: the index's model is not here, or cannot be used.
+        """
+        from ctxsearch import text_encoder
+
+        return text_encoder.embed_contexts(self._get_encoder(), texts)
 
     # Care
 

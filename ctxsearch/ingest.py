@@ -15,14 +15,24 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ctxsearch import admission, canaries, contexts, readers
+from ctxsearch import admission, arguments, canaries, contexts, readers
 from ctxsearch.admission import differs_in_facts, edited_hash, hash_content, source_hash, unusable
 from ctxsearch.errors import ArgumentError, SourceError
 from ctxsearch.history import History
-from ctxsearch.records import Context, Document, DocumentCounts, Embeddings, Failure, IngestReport, KnownDocument
+from ctxsearch.records import (
+    Context,
+    Document,
+    DocumentCounts,
+    Embeddings,
+    Failure,
+    FloatArray,
+    IngestReport,
+    KnownDocument,
+)
 from ctxsearch.seen import Seen
 from ctxsearch.store import Store, Writer
 
@@ -145,27 +155,24 @@ def ingest_changes(
 
 
 def ingest_documents(
-    store: Store, encoder: Callable[[], Encoder], index_name: str, documents: Iterable[Document]
+    store: Store,
+    encoder: Callable[[], Encoder],
+    index_name: str,
+    documents: Iterable[Document],
+    *,
+    on_progress: ProgressListener | None = None,
 ) -> IngestReport:
     """Add and update documents that were made elsewhere; as `ingest_paths` otherwise.
 
     Raises:
         ArgumentError: a document is not valid. Those before it are in and committed; it and those after it are not.
     """
-    refusals: list[ArgumentError] = []
-
-    def until_refused() -> Iterator[Document]:
-        try:
-            yield from admission.checked(documents)
-        except ArgumentError as error:
-            refusals.append(error)
-
     with store.writer() as writer:
-        run = _Run(writer, encoder, {}, 0, None, None)
-        run.take(until_refused())
+        run = _Run(writer, encoder, {}, 0, on_progress, None)
+        run.take(admission.checked(documents, store.passport.dim))
         run.finish()
-    for refusal in refusals:
-        raise refusal
+    if run.refusal:
+        raise run.refusal
     return run.report(index_name)
 
 
@@ -179,6 +186,8 @@ class _Part:
     first: bool
     last: bool = False
     contexts: list[Context] = field(default_factory=list)
+    rows: list[FloatArray] | None = None
+    """The vectors that the document brings for these contexts; None for those that are to be embedded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +220,8 @@ class _Run:
         """Origins of which something could not be read, so that what is not seen there need not be gone."""
         self.seen = Seen()
         self.bytes_read = 0
+        self.refusal: ArgumentError | None = None
+        """Why the run ended before its last document: one was not valid."""
         self._get_encoder = canaries.guarded(writer, encoder)
         self._history = history
         self._metadata = metadata
@@ -267,11 +278,11 @@ class _Run:
     def take(self, documents: Iterable[Document]) -> None:
         """Embed and write documents: one window is written and the next prepared while others are embedded."""
         with ThreadPoolExecutor(WINDOWS_EMBEDDED, thread_name_prefix="encoder") as pool:
-            pending: deque[tuple[list[_Part], Future[Embeddings]]] = deque()
+            pending: deque[tuple[list[_Part], Future[Embeddings] | None]] = deque()
             try:
                 for window in self._windows(documents):
-                    batch = [context for part in window for context in part.contexts]
-                    pending.append((window, pool.submit(self._encoder().embed_contexts, batch)))
+                    batch = [context for part in window if part.rows is None for context in part.contexts]
+                    pending.append((window, pool.submit(self._encoder().embed_contexts, batch) if batch else None))
                     if len(pending) > WINDOWS_EMBEDDED:
                         self._write(*pending.popleft())
                 while pending:
@@ -322,25 +333,48 @@ class _Run:
     def _windows(self, documents: Iterable[Document]) -> Iterator[list[_Part]]:
         window: list[_Part] = []
         size, most = 0, min(CONTEXTS_OF_FIRST_WINDOW, CONTEXTS_PER_WINDOW)
-        for document in documents:
-            self._give_way()
-            part = self._admit(document)
-            if part is None:
-                continue
-            encoder = self._encoder()
-            for context in contexts.split(part.document, encoder.count_tokens, encoder.context_budget):
-                if size == most:
-                    yield window
-                    window, size, most = [], 0, CONTEXTS_PER_WINDOW
-                    if part.contexts:
-                        part = replace(part, first=False, contexts=[])
-                if not part.contexts:
-                    window.append(part)
-                part.contexts.append(context)
-                size += 1
-            part.last = True
+        try:
+            for document in documents:
+                self._give_way()
+                part = self._admit(document)
+                if part is None:
+                    continue
+                for context, rows in self._cut(part.document):
+                    if size == most:
+                        yield window
+                        window, size, most = [], 0, CONTEXTS_PER_WINDOW
+                        if part.contexts:
+                            part = replace(part, first=False, contexts=[], rows=None)
+                    if not part.contexts:
+                        window.append(part)
+                    part.contexts.append(context)
+                    if rows is not None:
+                        part.rows = part.rows or []
+                        part.rows.append(rows)
+                    size += 1
+                part.last = True
+        except ArgumentError as error:
+            if self._history is not None:  # files are not refused: what is wrong with one is its failure
+                raise
+            self.refusal = error  # what came before the document goes in
         if window:
             yield window
+
+    def _cut(self, document: Document) -> Iterator[tuple[Context, FloatArray | None]]:
+        """The contexts of a document, each with the vectors that the document brings for it."""
+        encoder = self._encoder()
+        cut = contexts.split(document, encoder.count_tokens, encoder.context_budget)
+        if document.vectors is None:
+            yield from ((context, None) for context in cut)
+            return
+        from ctxsearch.embeddings import of_contexts
+
+        several = list(cut)
+        try:
+            given = of_contexts(document, several)
+        except ArgumentError as error:
+            raise ArgumentError(f"document {arguments.shown(document.source)}: {error}") from error
+        yield from zip(several, given, strict=True)
 
     def _give_way(self) -> None:
         """Let the encoder's threads have the interpreter. Who lets go of it for moments, as each call of SQLite does,
@@ -411,15 +445,15 @@ class _Run:
             return True
         return False
 
-    def _write(self, window: list[_Part], embedded: Future[Embeddings]) -> None:
+    def _write(self, window: list[_Part], embedded: Future[Embeddings] | None) -> None:
         """Write texts while they are embedded, and then their vectors."""
         context_ids: list[int] = []
         for part in window:
             if part.first:
                 self._document_id = self.writer.put_document(part.document, part.content_hash)
             context_ids += self.writer.put_contexts(self._document_id, part.document.title, part.contexts)
-        embeddings = embedded.result()
-        self.writer.put_vectors(context_ids, (embeddings[i] for i in range(len(embeddings))))
+        embeddings = embedded.result() if embedded else None
+        self.writer.put_vectors(context_ids, _rows_of(window, embeddings))
         for part in window:
             put = self._put
             self._put = replace(
@@ -440,6 +474,13 @@ class _Run:
         if self._on_progress:
             done = self._put.added + self._put.updated + self._unchanged
             self._on_progress(Progress(done, self._put.contexts, self.bytes_read, self._bytes_total, self._source))
+
+
+def _rows_of(window: Sequence[_Part], embeddings: Embeddings | None) -> Iterator[FloatArray]:
+    """The vectors of each context of a window."""
+    embedded = iter(() if embeddings is None else (embeddings[i] for i in range(len(embeddings))))
+    for part in window:
+        yield from part.rows if part.rows is not None else islice(embedded, len(part.contexts))
 
 
 def _read(sources: readers.Sources, standard_input: bool, run: _Run, worker: readers.Worker) -> Iterator[Document]:

@@ -15,7 +15,7 @@ from ctxsearch.errors import ArgumentError
 
 if TYPE_CHECKING:  # numpy takes 0.1 s to import, and a lexical query needs none
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 T = TypeVar("T")
 
@@ -77,6 +77,16 @@ class Document:
     """True when several documents come from ``origin``, as the lines of a JSONL file do."""
     pages: tuple[Page, ...] = ()
     """Where pages begin, offsets rising; empty for a text without pages. A page without text is not in it."""
+    vectors: ArrayLike | Sequence[ArrayLike] | None = field(default=None, repr=False)
+    """Embeddings in the index's space, in place of those that the model would make: of shape (dim,) for a document that
+    is one context; otherwise one array a context, of shape (dim,) or, with one more row for each of its sentences,
+    (1 + sentences, dim), as `DocumentContext.vectors` are. They are scaled to unit length and kept as float16.
+    `Index.reembed` replaces them."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Document):
+            return NotImplemented
+        return _same_fields(self, other)
 
     @property
     def key(self) -> str:
