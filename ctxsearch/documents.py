@@ -13,7 +13,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from ctxsearch import arguments
+from ctxsearch import arguments, logs
 from ctxsearch.errors import ArgumentError, DocumentNotFoundError
 from ctxsearch.records import Filter, Missing, StoredDocument
 from ctxsearch.store import Store
@@ -246,6 +246,7 @@ def delete(store: Store, selection: Selection, index_name: str) -> int:
             writer.delete_document(document_id)
         if ids:
             writer.commit()
+    logs.info("deleted %d documents from %s", len(ids), index_name)
     return len(ids)
 
 
@@ -277,4 +278,5 @@ def update_metadata(store: Store, selection: Selection, changes: Mapping[str, An
                 changed = True
         if changed:
             writer.commit()
+    logs.info("changed metadata of %d documents in %s", len(ids), index_name)
     return len(ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ctxsearch import arguments, forking, locks
+from ctxsearch import arguments, asynchronous, forking, locks, logs
 from ctxsearch import documents as stored
 from ctxsearch import store as stores
 from ctxsearch.calibration import Calibration
@@ -145,7 +146,9 @@ class Index:
         self._read_only = read_only
         self._encoder: Encoder | None = None
         self._loading = locks.make(locks.Rank.ENCODER)
+        self._background = asynchronous.Background()
         forking.register(self)
+        logs.info("opened %s, of the model %s", self.path, store.last_space().label)
 
     def before_fork(self) -> None:
         pass
@@ -154,8 +157,9 @@ class Index:
         pass
 
     def after_fork_in_child(self) -> None:
-        """Threads of the parent may hold the lock."""
+        """Threads of the parent may hold the lock, and its other threads are not here."""
         self._loading = locks.make(locks.Rank.ENCODER)
+        self._background = asynchronous.Background()
 
     @property
     def path(self) -> Path:
@@ -182,6 +186,7 @@ class Index:
 
     def close(self) -> None:
         """Let go of the index. Closing twice does no harm."""
+        logs.debug("closed %s", self.path)
         self._store.close()
         self._encoder = None
 
@@ -197,6 +202,7 @@ class Index:
         prune: bool = False,
         retry: bool = False,
         on_progress: ProgressListener | None = None,
+        stop: threading.Event | None = None,
     ) -> IngestReport:
         """Add and update documents from files and folders; what is unchanged is skipped.
 
@@ -207,7 +213,8 @@ class Index:
             metadata: added to every document's own.
             prune: remove documents that are gone from the paths.
             retry: try again files that failed before and did not change since.
-            on_progress: told after each commit.
+            on_progress: told after each commit, in the thread that ingests.
+            stop: ends it at the next window when it is set: what was committed stays, and nothing is removed.
 
         Returns:
             What was done. Sources that could not be read are listed in it.
@@ -229,6 +236,7 @@ class Index:
             prune=arguments.flag(prune, "prune"),
             retry=arguments.flag(retry, "retry"),
             on_progress=on_progress,
+            stop=stop,
         )
 
     def watch(
@@ -272,7 +280,13 @@ class Index:
             on_problem=on_problem,
         )
 
-    def add(self, documents: Iterable[Document], *, on_progress: ProgressListener | None = None) -> IngestReport:
+    def add(
+        self,
+        documents: Iterable[Document],
+        *,
+        on_progress: ProgressListener | None = None,
+        stop: threading.Event | None = None,
+    ) -> IngestReport:
         """Add documents made in Python, or replace those that are there: an upsert.
 
         `Document.source` is the key. A source that is new is added. One that is there is replaced as a whole: text,
@@ -284,7 +298,8 @@ class Index:
                 metadata become what JSON has: dates and times ISO 8601 texts, UUIDs and paths texts, members of
                 enumerations their values, sets and tuples lists, NumPy scalars numbers; a Decimal becomes a number
                 where that is exact, else a text. A path as ``source`` is taken as its text.
-            on_progress: told after each commit.
+            on_progress: told after each commit, in the thread that adds.
+            stop: ends it at the next window when it is set: what was committed stays.
 
         Returns:
             What was done. Documents that cannot be searched, since they have no word or their source came before with
@@ -299,7 +314,9 @@ class Index:
         from ctxsearch.ingest import ingest_documents
 
         self._require_writable()
-        return ingest_documents(self._store, self._get_encoder, str(self.path), documents, on_progress=on_progress)
+        return ingest_documents(
+            self._store, self._get_encoder, str(self.path), documents, on_progress=on_progress, stop=stop
+        )
 
     def delete(
         self,
@@ -603,6 +620,18 @@ class Index:
             ids = stored.find(snapshot, which.named, str(self.path))
             return snapshot.document_text(stored.only(ids, which.named))
 
+    # For asyncio
+
+    aingest = asynchronous.writing(ingest, stops=True)
+    aadd = asynchronous.writing(add, stops=True)
+    adelete = asynchronous.writing(delete)
+    aupdate_metadata = asynchronous.writing(update_metadata)
+    aquery = asynchronous.reading(query)
+    aquery_many = asynchronous.reading(query_many)
+    amore_like = asynchronous.reading(more_like)
+    aget = asynchronous.reading(get)
+    acount = asynchronous.reading(count)
+
     # Embeddings
 
     def embed_questions(self, questions: Iterable[str]) -> FloatArray:
@@ -846,7 +875,9 @@ class Index:
             if self._encoder is None or self._encoder.passport.fingerprint != model.passport.fingerprint:
                 from ctxsearch.encoder import Encoder
 
+                started = time.perf_counter()
                 self._encoder = Encoder(model)
+                logs.info("loaded the model %s in %.2f s", model.passport.label, time.perf_counter() - started)
             return self._encoder
 
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ctxsearch import admission, arguments, canaries, contexts, readers
+from ctxsearch import admission, arguments, canaries, contexts, logs, readers
 from ctxsearch.admission import differs_in_facts, edited_hash, hash_content, source_hash, unusable
 from ctxsearch.errors import ArgumentError, SourceError
 from ctxsearch.history import History
@@ -82,6 +84,7 @@ def ingest_paths(
     prune: bool = False,
     retry: bool = False,
     on_progress: ProgressListener | None = None,
+    stop: threading.Event | None = None,
 ) -> IngestReport:
     """Add and update what the paths lead to.
 
@@ -96,6 +99,7 @@ def ingest_paths(
         prune: remove documents whose file is gone from the folders among the paths, and records gone from their file.
         retry: try again what failed before and did not change since.
         on_progress: told after each commit.
+        stop: ends the run at the next window when it is set; what was committed stays, and nothing is removed.
 
     Returns:
         What was done. Sources that could not be read are in it; they stop nothing.
@@ -115,12 +119,13 @@ def ingest_paths(
     with store.writer() as writer:
         gone = filter(is_gone, dict.fromkeys(origin for _, _, origin in writer.origins())) if prune else ()
         history = History(writer, gone, retry=retry)
-        run = _Run(writer, encoder, dict(metadata or {}), sources.bytes, on_progress, history)
-        run.read(sources, standard_input=readers.STANDARD_INPUT in paths)
-        if prune:
-            run.prune((held for held in list(writer.origins()) if covers(held[2])), is_gone)
-        run.finish()
-        history.keep(sources.files, is_gone)
+        run = _Run(writer, encoder, dict(metadata or {}), sources.bytes, on_progress, history, stop)
+        with run.stopping():
+            run.read(sources, standard_input=readers.STANDARD_INPUT in paths)
+            if prune:
+                run.prune((held for held in list(writer.origins()) if covers(held[2])), is_gone)
+            run.finish()
+            history.keep(sources.files, is_gone)
     return run.report(index_name)
 
 
@@ -161,6 +166,7 @@ def ingest_documents(
     documents: Iterable[Document],
     *,
     on_progress: ProgressListener | None = None,
+    stop: threading.Event | None = None,
 ) -> IngestReport:
     """Add and update documents that were made elsewhere; as `ingest_paths` otherwise.
 
@@ -168,9 +174,10 @@ def ingest_documents(
         ArgumentError: a document is not valid. Those before it are in and committed; it and those after it are not.
     """
     with store.writer() as writer:
-        run = _Run(writer, encoder, {}, 0, on_progress, None)
-        run.take(admission.checked(documents, store.passport.dim))
-        run.finish()
+        run = _Run(writer, encoder, {}, 0, on_progress, None, stop)
+        with run.stopping():
+            run.take(admission.checked(documents, store.passport.dim))
+            run.finish()
     if run.refusal:
         raise run.refusal
     return run.report(index_name)
@@ -199,6 +206,13 @@ class _Tally:
     contexts: int = 0
     sentences: int = 0
     tokens: int = 0
+    restated: int = 0
+    moved: int = 0
+    deleted: int = 0
+
+
+class _StoppedError(Exception):
+    """The caller has set the event that ends the run."""
 
 
 class _Run:
@@ -212,6 +226,7 @@ class _Run:
         bytes_total: int,
         on_progress: ProgressListener | None,
         history: History | None,
+        stop: threading.Event | None = None,
     ) -> None:
         self.writer = writer
         self.failures: list[Failure] = []
@@ -227,12 +242,13 @@ class _Run:
         self._metadata = metadata
         self._bytes_total = bytes_total
         self._on_progress = on_progress
+        self._stop = stop
         self._started = time.perf_counter()
         self._embedding: Encoder | None = None
         self._gives_way = 0.0
         self._busy_before = 0.0
         self._put = self._committed = _Tally()
-        self._unchanged = self._deleted = self._restated = self._moved = self._generation = 0
+        self._unchanged = self._generation = 0
         self._document_id = 0
         self._source = ""
 
@@ -273,7 +289,7 @@ class _Run:
         for document_id, key, origin in held:
             if key not in self.seen and (is_gone(origin) or origin not in self.incomplete):
                 self.writer.delete_document(document_id)
-                self._deleted += 1
+                self._put = replace(self._put, deleted=self._put.deleted + 1)
 
     def take(self, documents: Iterable[Document]) -> None:
         """Embed and write documents: one window is written and the next prepared while others are embedded."""
@@ -281,11 +297,13 @@ class _Run:
             pending: deque[tuple[list[_Part], Future[Embeddings] | None]] = deque()
             try:
                 for window in self._windows(documents):
+                    self._go_on()
                     batch = [context for part in window if part.rows is None for context in part.contexts]
                     pending.append((window, pool.submit(self._encoder().embed_contexts, batch) if batch else None))
                     if len(pending) > WINDOWS_EMBEDDED:
                         self._write(*pending.popleft())
                 while pending:
+                    self._go_on()
                     self._write(*pending.popleft())
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -294,28 +312,58 @@ class _Run:
 
     def finish(self) -> None:
         """Commit what is left."""
-        self._generation = self.writer.commit()
+        self._commit()
         if self._embedding and self._committed.contexts >= RESTING_CONTEXTS:
             self._embedding.rest()
+
+    @contextmanager
+    def stopping(self) -> Iterator[None]:
+        """End the block where the run was stopped; what was put and not committed is dropped."""
+        try:
+            yield
+        except _StoppedError:
+            self.writer.roll_back()
+            self._put = self._committed
+            self._commit()
+
+    def _commit(self) -> None:
+        self._generation = self.writer.commit()
+        self._committed = self._put
+        logs.debug("committed generation %d: %d contexts so far", self._generation, self._committed.contexts)
+
+    def _go_on(self) -> None:
+        if self._stop is not None and self._stop.is_set():
+            raise _StoppedError
 
     def report(self, index_name: str) -> IngestReport:
         """Say what was done, and how long it took, the vector index included: ask when the writer is done."""
         seconds = time.perf_counter() - self._started
         busy = self._embedding.busy_seconds - self._busy_before if self._embedding else 0.0
+        done = self._committed
+        logs.info(
+            "ingested into %s: %d documents added, %d updated, %d unchanged, %d failed; %d contexts in %.1f s",
+            index_name,
+            done.added,
+            done.updated + done.restated,
+            self._unchanged,
+            len(self.failures),
+            done.contexts,
+            seconds,
+        )
         return IngestReport(
             index=index_name,
             generation=self._generation,
             documents=DocumentCounts(
-                added=self._committed.added,
-                updated=self._committed.updated + self._restated,
+                added=done.added,
+                updated=done.updated + done.restated,
                 unchanged=self._unchanged,
-                deleted=self._deleted,
+                deleted=done.deleted,
                 failed=len(self.failures),
-                moved=self._moved,
+                moved=done.moved,
             ),
-            contexts=self._committed.contexts,
-            sentences=self._committed.sentences,
-            tokens=self._committed.tokens,
+            contexts=done.contexts,
+            sentences=done.sentences,
+            tokens=done.tokens,
             seconds=seconds,
             encoder_busy=min(1.0, busy / seconds) if seconds > 0 else 0.0,
             failures=tuple(self.failures),
@@ -336,6 +384,7 @@ class _Run:
         try:
             for document in documents:
                 self._give_way()
+                self._go_on()
                 part = self._admit(document)
                 if part is None:
                     continue
@@ -400,7 +449,7 @@ class _Run:
         known = None if repeated else self.writer.known(document.key)
         if repeated or (known and source_hash(known.content_hash) == content_hash):
             if known and self._put_unchanged(document, content_hash, known):
-                self._restated += 1
+                self._put = replace(self._put, restated=self._put.restated + 1)
             else:
                 self._unchanged += 1
             self._tell()
@@ -434,13 +483,13 @@ class _Run:
             if not differs_in_facts(document, other):
                 continue
             if other is known:
-                self._restated += 1
+                self._put = replace(self._put, restated=self._put.restated + 1)
             else:
                 if known:
                     self.writer.delete_document(known.document_id)
                 if self._history:
                     self._history.moved(other)
-                self._moved += 1
+                self._put = replace(self._put, moved=self._put.moved + 1)
             self.writer.put_facts(other.document_id, document, content_hash)
             return True
         return False
@@ -465,8 +514,7 @@ class _Run:
                 tokens=put.tokens + sum(context.tokens for context in part.contexts),
             )
         if window[-1].last:  # a document is committed whole
-            self.writer.commit()
-            self._committed = self._put
+            self._commit()
         self._source = window[-1].document.source
         self._tell()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
-from ctxsearch import arguments, ranking
+from ctxsearch import arguments, logs, ranking
 from ctxsearch.calibration import Calibration
 from ctxsearch.catalog import StoredContext, words_of
 from ctxsearch.errors import ArgumentError
@@ -243,6 +243,10 @@ def _answer(
     if embeddings:
         waited, embed = embeddings.milliseconds
         searched -= waited if place == 0 else 0.0
+    total = embed + searched
+    logs.debug("query %r, %s mode: %d hits in %.1f ms", question, search.mode, len(hits), total)
+    if total >= logs.SLOW_MILLISECONDS:
+        logs.info("slow query of %s, %s mode: %.0f ms, of them %.0f embedding", index_name, search.mode, total, embed)
     return Answer(
         question=question,
         hits=hits,
@@ -250,7 +254,7 @@ def _answer(
         generation=generation,
         truncated=truncated,
         evidence=tuple(one.evidence for one in ranked),
-        milliseconds=Milliseconds(embed=embed, search=searched, total=embed + searched),
+        milliseconds=Milliseconds(embed=embed, search=searched, total=total),
         index_path=index_name,
     )
 

@@ -479,6 +479,10 @@ class LocalWriter:
         self._begin()
         self._catalog.set_fact("canaries", dict(canaries))
 
+    def roll_back(self) -> None:
+        self._catalog.roll_back()
+        self._generation = None
+
     def commit(self) -> int:
         if self._generation is not None:
             self._catalog.commit()

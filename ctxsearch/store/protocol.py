@@ -219,6 +219,10 @@ class Writer(Protocol):
         """Whether there is a document of that id."""
         ...
 
+    def roll_back(self) -> None:
+        """Drop what was put since the last commit."""
+        ...
+
     def commit(self) -> int:
         """Make durable what was put since the last commit; returns the generation."""
         ...
