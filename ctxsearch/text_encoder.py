@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ctxsearch import arguments
 from ctxsearch.encoder import Encoder as ModelEncoder
 from ctxsearch.errors import ArgumentError
 from ctxsearch.passport import Passport, find_model
@@ -36,8 +37,8 @@ class Encoder:
                 latest.
             ArgumentError: ``threads`` is less than 1.
         """
-        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-            raise ArgumentError(f"threads is {threads!r}; expected a whole number, at least 1")
+        if threads is not None:
+            threads = arguments.integer(threads, "threads", least=1)
         self._encoder = ModelEncoder(find_model(model), threads=threads)
 
     def __repr__(self) -> str:
@@ -136,10 +137,8 @@ def checked_texts(texts: Iterable[str]) -> Sequence[str]:
     Raises:
         ArgumentError: they are one text, or something else.
     """
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise ArgumentError(f"expected several texts, as in ['…', '…'], not {texts!r:.80}")
-    found = list(texts)
+    found = arguments.several(texts, "texts", "several texts, as in ['…', '…']")
     for place, text in enumerate(found):
         if not isinstance(text, str):
-            raise ArgumentError(f"text {place} is {text!r:.80}; expected a str")
+            raise ArgumentError(f"texts[{place}] is {arguments.described(text)}; expected a text (str)")
     return [text.encode("utf-8", "replace").decode() for text in found]
