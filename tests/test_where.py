@@ -257,12 +257,17 @@ def test_conditions_mean_what_a_plain_reading_says(
 # By hand
 
 
+BY = {"name": "Ada", "born": 1815, "tags": ["x", "y"]}
+
+
 @pytest.fixture(scope="module")
 def shelf(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ctxsearch.Index]:
     with ctxsearch.open(tmp_path_factory.mktemp("shelf") / "index", model=model) as index:
         index.add(
             [
-                ctxsearch.Document("river one", "docs/a.md", "Alpha", {"size": 900, "created": "2024-04-30T23:30:00Z"}),
+                ctxsearch.Document(
+                    "river one", "docs/a.md", "Alpha", {"size": 900, "created": "2024-04-30T23:30:00Z", "by": BY}
+                ),
                 ctxsearch.Document(
                     "river two", "docs/b.txt", "Beta", {"size": 12000, "created": "2024-05-01T02:00:00+02:00"}
                 ),
@@ -301,6 +306,13 @@ def shelf(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ctx
         (["created>=2024"], "abd"),
         (["created=2024-05-01T00:00:00Z"], "b"),
         (["created~2024-05-*"], "b"),
+        (["title*=lph"], "a"),
+        (["source *= docs/"], "ab"),
+        (["tags*=hr"], "c"),
+        (["tags*=h"], ""),
+        (["by.name=Ada"], "a"),
+        (["by.born<1900"], "a"),
+        (["by.tags*=x"], "a"),
     ],
 )
 def test_conditions_of_the_command_line(shelf: ctxsearch.Index, spelled: list[str], expected: str) -> None:
@@ -316,7 +328,10 @@ def test_what_is_no_condition_is_said(spelled: str) -> None:
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ({"tema": "x"}, "no document has the key 'tema'; there are code, created, draft, size, source, tags, title$"),
+        (
+            {"tema": "x"},
+            "no document has the key 'tema'; there are by, by.born, .*, created, draft, size, source, tags, title$",
+        ),
         ({"tema": {"$ne": "x"}}, "no document has the key 'tema'"),
         ({"size": "big"}, "'size' holds numbers; it cannot be compared with text"),
         ({"size": {"$in": ["big", True]}}, "'size' holds numbers; it cannot be compared with text or true or false"),
@@ -470,7 +485,7 @@ def mixed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     return folder, {str(n): {"source": str(n), **one} for n, one in enumerate(some)}
 
 
-SPELLED = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte", "~": "$glob"}
+SPELLED = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte", "~": "$glob", "*=": "$contains"}
 operands = st.one_of(
     st.sampled_from(["5", "ops", "true", "a", "-2.5", "5.0", "2024-05-01", "2024-05-01T00:00Z", "2024", "", "[x]*"]),
     st.sampled_from(["it's", "*", "?", "[!5]*", "ÖPS*", "'; DROP TABLE documents", "null", "1e300", "0x5", "NaN"]),
@@ -502,7 +517,8 @@ def test_command_finds_what_a_plain_reading_says(
         # A sign that the value begins with belongs to the operator.
         key, sign, text = _split(f"{key}{sign}{text}")
         operator = SPELLED[sign]
-        readings = [one for one in reads_as(text.strip()) if operator in ("$eq", "$ne") or not isinstance(one, bool)]
+        of_all_kinds = operator in ("$eq", "$ne", "$contains")
+        readings = [one for one in reads_as(text.strip()) if of_all_kinds or not isinstance(one, bool)]
         readings = [one for one in readings if operator != "$glob" or isinstance(one, str)]
         clauses.append((key, operator, readings))
     kinds = {
@@ -530,7 +546,7 @@ def _split(spelled: str) -> tuple[str, str, str]:
     key = re.match(r"\w+", spelled)
     assert key
     rest = spelled[key.end() :]
-    sign = next(sign for sign in ("!=", ">=", "<=", "=", ">", "<", "~") if rest.startswith(sign))
+    sign = next(sign for sign in ("!=", ">=", "<=", "*=", "=", ">", "<", "~") if rest.startswith(sign))
     return key[0], sign, rest[len(sign) :]
 
 

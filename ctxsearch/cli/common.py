@@ -22,8 +22,17 @@ if TYPE_CHECKING:
 DONE, FAILED, WRONG_USAGE, SOME_FAILED = 0, 1, 2, 3
 DEFAULT_INDEX = "indexes/default"
 
-_OPERATORS = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte", "~": "$glob"}
-_CONDITION = re.compile(r"(\s*[^\s=!<>~][^=!<>~]*)(!=|>=|<=|[=<>~])(.*)", re.DOTALL)
+_OPERATORS = {
+    "=": "$eq",
+    "!=": "$ne",
+    ">": "$gt",
+    ">=": "$gte",
+    "<": "$lt",
+    "<=": "$lte",
+    "~": "$glob",
+    "*=": "$contains",
+}
+_CONDITION = re.compile(r"(\s*[^\s=!<>~][^=!<>~]*?)(!=|>=|<=|\*=|[=<>~])(.*)", re.DOTALL)
 
 index_option = click.option(
     "--index",
@@ -39,7 +48,8 @@ where_option = click.option(
     "--where",
     multiple=True,
     metavar="CONDITION",
-    help="Only documents whose metadata fit: K=V, K!=V, K>V, K>=V, K<V, K<=V or K~GLOB; several are joined by and.",
+    help="Only documents whose metadata fit: K=V, K!=V, K>V, K>=V, K<V, K<=V, K~GLOB or K*=PART (a part of a text, or "
+    "an element of a list); several are joined by and. A dot leads into an object, as in author.name=Ada.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 model_option = click.option(
@@ -99,7 +109,9 @@ def conditions(values: Sequence[str]) -> dict[str, Any]:
     for value in values:
         found = _CONDITION.fullmatch(value)
         if not found:
-            raise ArgumentError(f"--where {value!r}: expected KEY=VALUE, or != > >= < <= or ~ (GLOB) for the =")
+            raise ArgumentError(
+                f"--where {value!r}: expected KEY=VALUE, or != > >= < <= ~ (GLOB) or *= (PART) for the ="
+            )
         key, operator, text = (part.strip() for part in found.groups())
         terms.append({key: {_OPERATORS[operator]: Spelled(text)}})
     return {"$and": terms} if terms else {}
