@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from ctxsearch import locks
+
 if TYPE_CHECKING:  # they take 50 ms to import
     import asyncio
     from concurrent.futures import Future
@@ -38,7 +40,7 @@ class Workers:
         """
         self._name = name
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = locks.make(locks.Rank.BACKGROUND)
         self._running = 0
         self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
 

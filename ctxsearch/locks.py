@@ -36,6 +36,8 @@ class Rank(enum.IntEnum):
     """Which catalog files are open in this process."""
     CLOCK = 7
     """`Clock`: the seconds spent in inference."""
+    BACKGROUND = 8
+    """`Workers`: which calls from asyncio run and which wait."""
 
 
 class Lock(Protocol):
