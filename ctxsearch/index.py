@@ -205,6 +205,7 @@ class Index:
         metadata: Mapping[str, Any] | None = None,
         prune: bool = False,
         retry: bool = False,
+        convert: Mapping[str, str | Sequence[str]] | None = None,
         on_progress: ProgressListener | None = None,
         stop: threading.Event | None = None,
     ) -> IngestReport:
@@ -217,6 +218,9 @@ class Index:
             metadata: added to every document's own.
             prune: remove documents that are gone from the paths.
             retry: try again files that failed before and did not change since.
+            convert: commands by suffix that turn a file which cannot be read into one that can, such as ``{"doc":
+                "antiword {}"}``. ``{}`` stands for the file, ``{folder}`` for a folder into which the command writes
+                one file; without a folder, what it prints is read. They run without a shell, for a minute at most.
             on_progress: told after each commit, in the thread that ingests.
             stop: ends it at the next window when it is set: what was committed stays, and nothing is removed.
 
@@ -224,9 +228,11 @@ class Index:
             What was done. Sources that could not be read are listed in it.
 
         Raises:
+            ArgumentError: a command of ``convert`` that cannot be run.
             StoreError: nothing can be written.
         """
         from ctxsearch.ingest import ingest_paths
+        from ctxsearch.readers import commands
 
         self._require_writable()
         return ingest_paths(
@@ -239,6 +245,7 @@ class Index:
             metadata=_metadata(metadata),
             prune=arguments.flag(prune, "prune"),
             retry=arguments.flag(retry, "retry"),
+            convert=commands(convert or {}),
             on_progress=on_progress,
             stop=stop,
         )
@@ -253,6 +260,7 @@ class Index:
         metadata: Mapping[str, Any] | None = None,
         prune: bool = False,
         retry: bool = False,
+        convert: Mapping[str, str | Sequence[str]] | None = None,
         on_progress: ProgressListener | None = None,
         on_problem: Callable[[str], None] = lambda problem: None,
     ) -> Iterator[IngestReport]:
@@ -266,6 +274,7 @@ class Index:
 
             The others are those of `ingest`.
         """
+        from ctxsearch.readers import commands
         from ctxsearch.watch import watch
 
         self._require_writable()
@@ -280,6 +289,7 @@ class Index:
             metadata=_metadata(metadata),
             prune=arguments.flag(prune, "prune"),
             retry=arguments.flag(retry, "retry"),
+            convert=commands(convert or {}),
             on_progress=on_progress,
             on_problem=on_problem,
         )

@@ -83,6 +83,7 @@ def ingest_paths(
     metadata: Mapping[str, Any] | None = None,
     prune: bool = False,
     retry: bool = False,
+    convert: Mapping[str, readers.Command] | None = None,
     on_progress: ProgressListener | None = None,
     stop: threading.Event | None = None,
 ) -> IngestReport:
@@ -98,6 +99,7 @@ def ingest_paths(
         metadata: added to that of every document.
         prune: remove documents whose file is gone from the folders among the paths, and records gone from their file.
         retry: try again what failed before and did not change since.
+        convert: commands by suffix for files that are not read as they are.
         on_progress: told after each commit.
         stop: ends the run at the next window when it is set; what was committed stays, and nothing is removed.
 
@@ -106,7 +108,7 @@ def ingest_paths(
     """
     named = [path for path in paths if path != readers.STANDARD_INPUT]
     base = readers.working_directory()
-    sources = readers.find(named, glob, ignore, base=base)
+    sources = readers.find(named, glob, ignore, base=base, convert=convert)
     covers = coverage(sources, named, glob, base)
 
     @functools.cache

@@ -69,6 +69,7 @@ def watch(
     metadata: Mapping[str, Any] | None = None,
     prune: bool = False,
     retry: bool = False,
+    convert: Mapping[str, readers.Command] | None = None,
     on_progress: ProgressListener | None = None,
     on_problem: Callable[[str], None] = lambda problem: None,
 ) -> Iterator[IngestReport]:
@@ -87,7 +88,7 @@ def watch(
     if readers.STANDARD_INPUT in paths:
         raise ArgumentError("standard input cannot be watched; name files and folders")
     base = readers.working_directory()
-    looker = _Looker(paths, base, glob, ignore)
+    looker = _Looker(paths, base, glob, ignore, convert)
     with _Listener([str(base / path) for path in paths], stop, on_problem) as listener:
         looker.accept(looker.look(None))
         yield ingest_paths(
@@ -100,6 +101,7 @@ def watch(
             metadata=metadata,
             prune=prune,
             retry=retry,
+            convert=convert,
             on_progress=on_progress,
         )
         looked = time.monotonic()
@@ -128,11 +130,19 @@ def watch(
 class _Looker:
     """What was there when it was looked at last."""
 
-    def __init__(self, paths: Sequence[str], base: Path, glob: str | None, ignore: bool) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str],
+        base: Path,
+        glob: str | None,
+        ignore: bool,
+        convert: Mapping[str, readers.Command] | None = None,
+    ) -> None:
         self._paths = paths
         self._base = base
         self._glob = glob
         self._ignore = ignore
+        self._convert = convert
         self._seen: dict[str, str] = {}
         self._seconds = 0.0
 
@@ -145,7 +155,7 @@ class _Looker:
         started = time.monotonic()
         now = time.time()
         within = None if changed is None else readers.Within(changed)
-        found = readers.find(self._paths, self._glob, self._ignore, within, self._base)
+        found = readers.find(self._paths, self._glob, self._ignore, within, self._base, self._convert)
         seen = {str(file.origin): _signature(file, now) for file in found.files}
         files = tuple(
             file

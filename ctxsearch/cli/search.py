@@ -39,6 +39,12 @@ if TYPE_CHECKING:
 )
 @click.option("--prune", is_flag=True, help="Remove documents that are gone from the paths.")
 @click.option("--retry", is_flag=True, help="Try again files that failed before and did not change since.")
+@click.option(
+    "--convert",
+    multiple=True,
+    metavar="EXT=COMMAND",
+    help="A command for files that are not read as they are, as in 'doc=antiword {}'; see below.",
+)
 @click.option("--watch", is_flag=True, help="Go on: take in what changes in the paths, until Ctrl-C.")
 @json_option
 def ingest(
@@ -50,6 +56,7 @@ def ingest(
     metadata: tuple[str, ...],
     prune: bool,
     retry: bool,
+    convert: tuple[str, ...],
     watch: bool,
     as_json: bool,
 ) -> int:
@@ -57,18 +64,23 @@ def ingest(
 
     PATH is a file, a folder, or - for standard input. What is unchanged is skipped. Hidden files, links inside folders,
     and what .gitignore and .ctxignore name are left out.
+
+    A command of --convert is run for each file of its suffix that has no text as it is: a scan, or a format that is not
+    read. {} stands for the file. What the command prints is read; if it has {folder}, the file that it writes there, as
+    in 'ppt=soffice --headless --convert-to pptx --outdir {folder} {}'. It runs without a shell, for a minute at most.
     """
     from ctxsearch.cli import present
     from ctxsearch.cli.progress import progress_bar
     from ctxsearch.readers.tables import value_of
 
     extra = {key: value_of(text) for key, text in pairs(metadata, "--metadata").items()}
+    commands = pairs(convert, "--convert")
     if watch:
         from ctxsearch.cli import watching
 
         with opened(index_path, create=True, model=model) as index:
             options = {"glob": glob, "ignore": not no_ignore, "metadata": extra, "prune": prune, "retry": retry}
-            return watching.watch(index, list(paths), as_json=as_json, **options)
+            return watching.watch(index, list(paths), as_json=as_json, convert=commands, **options)
     with opened(index_path, create=True, model=model) as index, progress_bar() as on_progress:
         report = index.ingest(
             list(paths),
@@ -77,6 +89,7 @@ def ingest(
             metadata=extra,
             prune=prune,
             retry=retry,
+            convert=commands,
             on_progress=on_progress,
         )
     if as_json:

@@ -4,6 +4,7 @@
     kinds.py        what a file is, and which module reads it
     dispatch.py     the reader of each kind, imported when it is needed
     worker.py       a process of its own for parsers, with limits
+    convert.py      commands of the user's for files that are not read as they are
     decoding.py     bytes -> text
     charsets.py     names of encodings -> codecs
     cleaning.py     half characters and embedded data taken out of a document
@@ -31,10 +32,11 @@ import functools
 import gzip
 import hashlib
 import importlib.util
+import mimetypes
 import sys
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -43,9 +45,10 @@ from pathlib import Path
 from ctxsearch import __version__
 from ctxsearch.errors import SourceError
 from ctxsearch.readers import dispatch, text
+from ctxsearch.readers.convert import commands, converted
 from ctxsearch.readers.decoding import SNIFFED_BYTES, decode, looks_binary, open_binary, wide_encoding
 from ctxsearch.readers.kinds import kind_of, must_be_isolated, suffix_of
-from ctxsearch.readers.walk import IGNORE_FILES, File, Skipped, Within, find_files, working_directory
+from ctxsearch.readers.walk import IGNORE_FILES, Command, File, Skipped, Within, find_files, working_directory
 from ctxsearch.readers.worker import Limits, Worker
 from ctxsearch.records import Document
 
@@ -87,6 +90,7 @@ def find(
     ignore: bool = True,
     within: Within | None = None,
     base: Path | None = None,
+    convert: Mapping[str, Command] | None = None,
 ) -> Sources:
     """The files that the paths lead to, each once, in a fixed order.
 
@@ -96,6 +100,7 @@ def find(
         ignore: leave out what ``.gitignore`` and ``.ctxignore`` name.
         within: look only there.
         base: the absolute path of the folder that relative paths start from; None for the working directory of now.
+        convert: commands by suffix, from `convert.commands`.
     """
     base = base or working_directory()
     files: dict[Path, File] = {}
@@ -104,7 +109,8 @@ def find(
     for path in paths:
         for found in find_files(path, base, glob, ignore, within):
             if isinstance(found, File):
-                files.setdefault(found.origin, found)
+                command = convert.get(found.path.suffix.lower()) if convert else None
+                files.setdefault(found.origin, replace(found, command=command) if command else found)
             elif isinstance(found, Skipped):
                 skipped.append(found)
             else:
@@ -119,16 +125,17 @@ AHEAD = 16
 def read_each(files: Iterable[File], worker: Worker) -> Iterator[tuple[File, Iterator[dispatch.Item]]]:
     """Each file with what `read` says of it, to be read in turn; parsers run ahead of the caller."""
     waiting: deque[tuple[File, str | dispatch.Item]] = deque()
-    for file in files:
-        kind = _kind(file)
-        waiting.append((file, kind))
-        if isinstance(kind, str) and must_be_isolated(kind, file):
-            worker.ahead(file, kind)
-        if len(waiting) == AHEAD:
-            first, its_kind = waiting.popleft()
-            yield first, _items(first, its_kind, worker)
-    for first, its_kind in waiting:
-        yield first, _items(first, its_kind, worker)
+    with worker.another() as second:
+        for file in files:
+            kind = _kind(file)
+            waiting.append((file, kind))
+            if isinstance(kind, str) and must_be_isolated(kind, file):
+                worker.ahead(file, kind)
+            if len(waiting) == AHEAD:
+                first, its_kind = waiting.popleft()
+                yield first, _items_or_converted(first, its_kind, worker, second)
+        for first, its_kind in waiting:
+            yield first, _items_or_converted(first, its_kind, worker, second)
 
 
 def read(file: File, worker: Worker | None = None) -> Iterator[dispatch.Item]:
@@ -142,7 +149,7 @@ def read(file: File, worker: Worker | None = None) -> Iterator[dispatch.Item]:
         worker: the process that parsers run in; without one, a process is started for this file if it needs one.
     """
     with nullcontext(worker) if worker else Worker() as reading:
-        yield from _items(file, _kind(file), reading)
+        yield from _items_or_converted(file, _kind(file), reading, reading)
 
 
 def _kind(file: File) -> str | dispatch.Item:
@@ -163,6 +170,41 @@ def _kind(file: File) -> str | dispatch.Item:
         reason = f"no reader for {suffix} files" if suffix else "binary, and without a suffix that names its kind"
         return SourceError(file.source, reason) if file.named else Skipped(file.source, reason)
     return kind or "text"
+
+
+def _items_or_converted(
+    file: File, kind: str | dispatch.Item, worker: Worker, second: Worker
+) -> Iterator[dispatch.Item]:
+    """What is read of a file; of what its command makes of it, if it has one and no document is found as it is.
+
+    Args:
+        second: reads what the command made, while the other worker is ahead with the next files.
+    """
+    if not file.command or not file.size:
+        yield from _items(file, kind, worker)
+        return
+    before: list[dispatch.Item] = []
+    items = _items(file, kind, worker)
+    for item in items:
+        before.append(item)
+        if isinstance(item, Document):
+            yield from before
+            yield from items
+            return
+    try:
+        with converted(file, worker.limits) as result:
+            yield from (_of_original(item, file) for item in _items(result, _kind(result), second))
+    except SourceError as error:
+        yield error
+
+
+def _of_original(item: dispatch.Item, file: File) -> dispatch.Item:
+    """A document with the size of the file that it was made from, and its MIME type, where the suffix tells one."""
+    if not isinstance(item, Document) or item.is_record:
+        return item
+    mime_type, _ = mimetypes.guess_type(file.path.name)
+    facts = {"size": file.size, **({"mime_type": mime_type} if mime_type else {})}
+    return replace(item, metadata={**item.metadata, **facts})
 
 
 def _items(file: File, kind: str | dispatch.Item, worker: Worker) -> Iterator[dispatch.Item]:
@@ -207,12 +249,14 @@ __all__ = [
     "IGNORE_FILES",
     "MODIFIED",
     "STANDARD_INPUT",
+    "Command",
     "File",
     "Limits",
     "Skipped",
     "Sources",
     "Within",
     "Worker",
+    "commands",
     "find",
     "read",
     "read_each",

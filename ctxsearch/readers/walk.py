@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ctxsearch.errors import SourceError
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:  # a query imports this module, for what it says of kinds of f
 IGNORE_FILES = (".gitignore", ".ctxignore")
 INDEX_MARK = "catalog.sqlite3"
 """A folder that holds such a file is an index, and is not read."""
+
+
+Command: TypeAlias = tuple[str, ...]
+"""A program and its arguments; see `convert`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,13 @@ class File:
     changed: float = 0.0
     """When its name, permissions or content were last changed, where the system keeps that."""
 
+    command: Command = ()
+    """What turns it into a file that is read, if it is not read as it is."""
+
     @property
     def signature(self) -> str:
-        """What tells whether it is as it was, without reading it."""
-        return f"{self.size} {self.modified!r} {self.changed!r}"
+        """What tells whether it is as it was, and read as it was, without reading it."""
+        return " ".join((str(self.size), repr(self.modified), repr(self.changed), *self.command))
 
 
 class Within:

@@ -73,6 +73,15 @@ class Worker:
         self._child: _Child | None = None
         self._queue: deque[tuple[File, str]] = deque()
 
+    @property
+    def limits(self) -> Limits:
+        """What reading one file may take."""
+        return self._limits
+
+    def another(self) -> Worker:
+        """One more with the same limits and the same readers."""
+        return Worker(self._limits, self._entry)
+
     def __enter__(self) -> Worker:
         return self
 
