@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import gc
 import json
+import re
 import shutil
 import sys
 import time
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -40,6 +42,7 @@ TEXTS = (
 REMEMBERING = Tokenizer(find_model(DEFAULT_MODEL).path / TOKENIZER)
 TOKENIZER_ALONE = tokenizers.Tokenizer.from_file(str(find_model(DEFAULT_MODEL).path / TOKENIZER))
 TOKENIZER_ALONE.encode_special_tokens = True
+PRESENTATION = "[\ufb00-\ufb06\uff01-\uffee\U0001d400-\U0001d7ff]"
 
 
 @pytest.fixture(scope="module")
@@ -227,11 +230,25 @@ def test_special_tokens_spelled_in_text_are_text(text: str) -> None:
 @example(texts=["Don't stop (ever)!", "a\x07b c\x0cd\x7f", "x" * 101, "é 漢 fox", "##ing [SEP] _a_", "1,000.5\tA\r\nB"])
 @example(texts=["1990–2000 (CAFÉ), Cafe\u0301", "ΣΑΣ Σ", "a\u00a0b \u0301c", "é \x07", "漢" * 101, "fox\u2028fox é"])
 def test_words_that_were_remembered_are_those_of_the_tokenizer(texts: list[str]) -> None:
-    expected = [encoding.ids for encoding in TOKENIZER_ALONE.encode_batch(texts, add_special_tokens=False)]
+    usual = [re.sub(PRESENTATION, lambda match: unicodedata.normalize("NFKC", match[0]), text) for text in texts]
+    expected = [encoding.ids for encoding in TOKENIZER_ALONE.encode_batch(usual, add_special_tokens=False)]
     assert REMEMBERING.ids(texts) == expected
     assert REMEMBERING.ids(texts) == expected  # when each word was met before
     assert REMEMBERING.count(texts) == [len(ids) for ids in expected]
     assert REMEMBERING.ids([*texts, *texts]) == expected * 2  # those that were counted are given once
+
+
+def test_presentation_forms_are_read_as_the_letters_that_they_show() -> None:
+    tokenizer = Tokenizer(find_model(DEFAULT_MODEL).path / TOKENIZER)
+    for text, usual in (
+        ("the o\ufb03ce veri\ufb01ed", "the office verified"),
+        ("Ｍｏｄｅｌ ＸＲ２０", "Model XR20"),
+        ("𝐛𝐨𝐥𝐝 text", "bold text"),
+    ):
+        assert tokenizer.ids([text]) == tokenizer.ids([usual])
+        assert tokenizer.count([text]) == tokenizer.count([usual])
+    (found,) = tokenizer.encode(["o\ufb03ce floor, \ufb02oor"], 16)
+    assert found.starts.tolist() == [-1, 0, 5, 10, 12, 16]  # in the text as it is, of which "ﬃ" is one character
 
 
 def test_texts_that_are_counted_and_not_asked_for_do_not_pile_up() -> None:
