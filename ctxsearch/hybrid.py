@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxsearch import forking, fusion
 from ctxsearch.evidence import Sought, covered
+from ctxsearch.identifiers import Identifier, identifiers, shares_held
 from ctxsearch.records import (
     SENTENCE_WEIGHT,
     Candidate,
@@ -21,6 +23,7 @@ from ctxsearch.records import (
     Question,
     Ranked,
     UnderWay,
+    sentence_texts,
 )
 from ctxsearch.store import Snapshot
 
@@ -33,6 +36,13 @@ LEXICAL_DEPTH = 100
 
 LOOKED_AHEAD = 60
 """So many of them are looked at before it is known which are among the best."""
+
+EXACT_POINTS = 100.0
+"""Points of BM25 that it is worth that a context holds all identifiers of the question to the letter: as much cosine as
+lies between near misses, which are near by meaning, too."""
+
+EXACT_PAIRS = 15.0
+"""Points of idf, as neighbours have them, that it is worth that a sentence does: so it is the one that is shown."""
 
 READ_AHEAD = 8
 """So many of them are read before it is known which are hits, if there is time: in SQuAD, 3.3 of five hits are among
@@ -59,9 +69,8 @@ def rank_hybrid(
     if where is None and snapshot.searches_long():
         beside = _beside().submit(search_dense, (), beside=True)
     try:
-        lexical = {
-            c.context_id: c.lexical or 0.0 for c in snapshot.search_lexical(question, max(LEXICAL_DEPTH, k), where)
-        }
+        by_words = snapshot.search_lexical(question, max(LEXICAL_DEPTH, k), where)
+        lexical = {c.context_id: c.lexical or 0.0 for c in by_words}
         # While the question is being embedded, its words are looked for in the candidates that there are.
         first = [*lexical][:LOOKED_AHEAD]
         sought, looked_in = Sought(question), {context_id: place for place, context_id in enumerate(first)}
@@ -80,7 +89,9 @@ def rank_hybrid(
         ids, scores = np.concatenate([ids, scored[0]]), np.concatenate([scores, scored[1]])
 
     points = np.array([*map(lexical.get, ids.tolist(), repeat(0.0))])
-    best = fusion.blend(ids, scores, points, looked_at)
+    exact = {c.context_id: c.exact for c in by_words if c.exact}
+    worth = points + EXACT_POINTS * np.array([*map(exact.get, ids.tolist(), repeat(0.0))]) if exact else points
+    best = fusion.blend(ids, scores, worth, looked_at)
     first = ids[best].tolist()
     cosines, points = scores[best], points[best]
     missing = [context_id for context_id in first if context_id not in looked_in]
@@ -90,7 +101,11 @@ def rank_hybrid(
     held = held.at([looked_in[context_id] for context_id in first])
     coverage, counts = covered(held), held.counts
     products, rows = snapshot.products(asked.states, first)
-    joint = fusion.joint(products, rows, counts, coverage.shares, coverage.pairs, points, SENTENCE_WEIGHT)
+    worth, pairs = points, coverage.pairs
+    if sought_exactly := identifiers(question):
+        in_contexts, in_sentences = _shares_held(snapshot, sought_exactly, first)
+        worth, pairs = worth + EXACT_POINTS * in_contexts, pairs + EXACT_PAIRS * in_sentences
+    joint = fusion.joint(products, rows, counts, coverage.shares, pairs, worth, SENTENCE_WEIGHT)
     firsts = counts.cumsum() - counts
     ranked = []
     for place in np.lexsort((ids[best], -joint.scores))[:k].tolist():
@@ -106,6 +121,17 @@ def rank_hybrid(
         found = Candidate(context_id, dense, lexical.get(context_id), sentence if sentence >= 0 else None)
         ranked.append(Ranked(found, evidence))
     return ranked
+
+
+def _shares_held(
+    snapshot: Snapshot, asked: Sequence[Identifier], context_ids: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How much of the question's identifiers each context holds, in its title, headings or text; and each sentence."""
+    stored = snapshot.contexts(context_ids)
+    contexts = [stored[context_id] for context_id in context_ids]
+    whole = shares_held(asked, ("\n".join([one.title, *one.headings, one.text]) for one in contexts))
+    sentences = (text for one in contexts for text in sentence_texts(one.text, one.start, one.sentences))
+    return np.array(whole), np.array(shares_held(asked, sentences))
 
 
 @functools.cache

@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 from ctxsearch import arguments, logs, ranking
 from ctxsearch.calibration import Calibration
-from ctxsearch.catalog import StoredContext, words_of
+from ctxsearch.catalog import StoredContext
 from ctxsearch.errors import ArgumentError
+from ctxsearch.identifiers import identifiers, shares_held
 from ctxsearch.records import (
     Answer,
     Candidate,
@@ -29,6 +30,7 @@ from ctxsearch.records import (
     sentence_texts,
 )
 from ctxsearch.store import LEXICAL_WORDS, Store
+from ctxsearch.terms import asked_terms
 from ctxsearch.words import fullest
 
 Embed: TypeAlias = Callable[[Sequence[str]], UnderWay[list[Question]]]
@@ -238,7 +240,7 @@ def _answer(
             for number, (candidate, score) in enumerate(best, start=search.offset + 1)
         )
         generation = snapshot.generation
-    truncated = embeddings[place].truncated if embeddings else len(words_of(question)) > LEXICAL_WORDS
+    truncated = embeddings[place].truncated if embeddings else len(asked_terms(question)) > LEXICAL_WORDS
     searched, embed = 1000.0 * (time.perf_counter() - started), 0.0
     if embeddings:
         waited, embed = embeddings.milliseconds
@@ -262,7 +264,8 @@ def _answer(
 def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, question: str) -> Hit:
     ordinal = candidate.sentence
     if ordinal is None:
-        ordinal = fullest(question, sentence_texts(stored.text, stored.start, stored.sentences))
+        sentences = sentence_texts(stored.text, stored.start, stored.sentences)
+        ordinal = fullest(question, sentences, shares_held(identifiers(question), sentences))
     span = stored.sentences[ordinal]
     whole = stored.text[span.start - stored.start : span.end - stored.start]
     shown = whole.strip()

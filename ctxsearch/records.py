@@ -369,13 +369,15 @@ class Candidate(NamedTuple):
     """A context that one way of searching found, before fusion.
 
     ``dense`` and ``lexical`` are higher for better, and None where that way of searching did not score the context.
-    ``sentence`` is the ordinal of the best sentence, or None where no sentence was scored.
+    ``sentence`` is the ordinal of the best sentence, or None where no sentence was scored. ``exact`` is how much of the
+    question's identifiers the context holds to the letter, 0 to 1.
     """
 
     context_id: int
     dense: float | None = None
     lexical: float | None = None
     sentence: int | None = None
+    exact: float = 0.0
 
 
 class Scores(NamedTuple):
@@ -661,6 +663,8 @@ class IndexStatus:
     problems: tuple[str, ...] = ()
     failed: int = 0
     """Sources that could not be read; `Index.failures` has them."""
+    words: str = "current"
+    """``current``; or ``older`` if full-text search has the words of an older version, until `Index.reindex`."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready values: what ``ctxsearch status --json`` prints."""

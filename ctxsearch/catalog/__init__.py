@@ -7,6 +7,7 @@
     sentences.py    the words of sentences, for ranking
     writing.py      all of that, written
     searching.py    finding contexts by words, documents by metadata
+    exact.py        finding contexts by words and by the identifiers that they hold to the letter
     failures.py     sources that could not be read
     metadata.py     the values of documents' metadata, indexed
     conditions.py   conditions on metadata as SQL
@@ -19,14 +20,14 @@ takes the index from one generation to the next; what happens inside one `Catalo
 """
 
 from ctxsearch.catalog.care import Care
+from ctxsearch.catalog.exact import MAX_TERMS, ExactSearching
 from ctxsearch.catalog.rows import StoredContext
 from ctxsearch.catalog.schema import make
-from ctxsearch.catalog.searching import Searching, words_of
 from ctxsearch.catalog.vectors import StoredVectors
 
 
-class Catalog(Care, Searching):
+class Catalog(Care, ExactSearching):
     """An open catalog. One thread at a time; the store sees to that."""
 
 
-__all__ = ["Catalog", "StoredContext", "StoredVectors", "make", "words_of"]
+__all__ = ["MAX_TERMS", "Catalog", "StoredContext", "StoredVectors", "make"]

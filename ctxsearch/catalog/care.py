@@ -12,7 +12,7 @@ from typing import Any
 
 from ctxsearch.catalog.connection import APPLICATION_ID, translating
 from ctxsearch.catalog.failures import Failures
-from ctxsearch.catalog.schema import FULL_TEXT_TOKENIZER
+from ctxsearch.catalog.schema import FULL_TEXT_TOKENIZER, TEXT_TOKENIZER
 from ctxsearch.catalog.writing import Writing
 from ctxsearch.errors import DamagedIndexError, StoreError
 from ctxsearch.layout import FORMAT_VERSION, check_seal
@@ -83,11 +83,13 @@ class Care(Writing, Failures):
 
     def _check_full_text(self) -> Iterator[str]:
         """Compare full text search, word by word, with one that is made of the texts now, in a temporary file."""
-        options = f"content='contexts', content_rowid='id', tokenize='{FULL_TEXT_TOKENIZER}'"
+        texts, tokenizer = "contexts", TEXT_TOKENIZER
+        if self.searches_folded:
+            texts, tokenizer = "searched", FULL_TEXT_TOKENIZER
         statements = (
-            "CREATE TEMP VIEW checked_texts AS SELECT id, title, headings, text FROM main.contexts",
-            f"CREATE VIRTUAL TABLE temp.checked_fts USING fts5 (title, headings, text, "
-            f"{options.replace('contexts', 'checked_texts')})",
+            f"CREATE TEMP VIEW checked_texts AS SELECT id, title, headings, text FROM main.{texts}",
+            "CREATE VIRTUAL TABLE temp.checked_fts USING fts5 (title, headings, text, "
+            f"content='checked_texts', content_rowid='id', tokenize='{tokenizer}')",
             "INSERT INTO temp.checked_fts (checked_fts) VALUES ('rebuild')",
             "CREATE VIRTUAL TABLE temp.words_there USING fts5vocab ('main', 'contexts_fts', 'instance')",
             "CREATE VIRTUAL TABLE temp.words_wanted USING fts5vocab ('temp', 'checked_fts', 'instance')",

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from ctxsearch import forking
+from ctxsearch import forking, terms
 from ctxsearch.errors import DamagedIndexError, NotAnIndexError, StoreError
 from ctxsearch.layout import FORMAT_VERSION, IndexFolder, check_seal, is_sealed, opened, remove_seal, seal, step
 
@@ -25,6 +25,9 @@ CHECKPOINT_MILLISECONDS = 1000
 P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C", bound="Connection")
+
+SEARCHED = f"searched_{terms.RULE}"
+"""The table of what full-text search has instead of texts; see schema.py."""
 
 WORD_INSTANCES = "CREATE VIRTUAL TABLE temp.word_instances USING fts5vocab(main, contexts_fts, instance)"
 """Where words stand, for bm25.py. Made at once: what is made in the transactions that read is gone afterwards."""
@@ -97,6 +100,16 @@ class Connection:
     def abandon(self) -> None:
         """Leave the connection open for ever: it is of the process that this one was forked from."""
         forking.abandon(self)
+
+    @functools.cached_property
+    def searches_folded(self) -> bool:
+        """Whether full-text search has texts as `terms.search_text` gives them; else it has them as they are shown.
+
+        It stays so for the life of the file: catalogs from before there were such texts are made anew by `reindex`.
+        """
+        with self.translated():
+            found = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [SEARCHED]).fetchone()
+        return found is not None
 
     # Transactions
 

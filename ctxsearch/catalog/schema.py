@@ -10,7 +10,9 @@
     removed     contexts deleted since generation n, so that the vector index can follow
     failures    a row a source that could not be read; see failures.py
     document_metadata  a row a value of a document's metadata, for conditions; see metadata.py
-    contexts_fts  FTS5 over contexts, kept in step by triggers
+    contexts_fts  FTS5 over what `searched` gives for contexts, kept in step by triggers
+    searched    a view: title, headings and text of contexts as full-text search has them
+    searched_n  a row a context that FTS5 would cut into other words: what is indexed instead, by rule n of terms.py
 
 Rows of documents, contexts (with their sentences) and vectors carry a checksum, so that `rows` can tell a damaged one
 and `repair` saves only what is whole. Format 1 had no checksums, and did not keep the headings of documents.
@@ -26,12 +28,16 @@ from pathlib import Path
 from typing import Any
 
 from ctxsearch.catalog import failures, metadata
-from ctxsearch.catalog.connection import APPLICATION_ID
+from ctxsearch.catalog.connection import APPLICATION_ID, SEARCHED
 from ctxsearch.errors import StoreError
 from ctxsearch.layout import FORMAT_VERSION, sync_file, sync_folder
 from ctxsearch.words import RULE
 
-FULL_TEXT_TOKENIZER = "porter unicode61 remove_diacritics 2"
+FULL_TEXT_TOKENIZER = "porter unicode61 remove_diacritics 2 categories ''L* M* N* Co''"
+"""As it stands between quotation marks in SQL. Marks are letters to it: without its vowel signs, Hindi falls apart."""
+
+TEXT_TOKENIZER = "porter unicode61 remove_diacritics 2"
+"""The tokenizer of catalogs that index texts as they are shown."""
 
 STORED = "<f2"
 """Vectors are kept as little-endian float16: half the size, and 0.0002 of a cosine away at most. The vector index
@@ -97,12 +103,31 @@ CREATE TABLE {WORDS} (
 """
 
 
-def make(path: Path, facts: Mapping[str, Any]) -> None:
+FULL_TEXT = f"""
+CREATE TABLE {SEARCHED} (id INTEGER PRIMARY KEY, t, h, x);
+CREATE VIEW searched AS SELECT id, ifnull(t,title) title, ifnull(h,headings) headings, ifnull(x,text) text
+    FROM contexts LEFT JOIN {SEARCHED} USING (id);
+CREATE VIRTUAL TABLE contexts_fts USING fts5(title, headings, text, content=searched, content_rowid=id,
+    tokenize='{FULL_TEXT_TOKENIZER}');
+CREATE TRIGGER contexts_ai AFTER INSERT ON contexts BEGIN
+    INSERT INTO contexts_fts(rowid,title,headings,text) SELECT * FROM searched WHERE id = new.id; END;
+CREATE TRIGGER contexts_bd BEFORE DELETE ON contexts BEGIN
+    INSERT INTO contexts_fts(rowid,title,headings,text,contexts_fts) SELECT *,'delete' FROM searched
+    WHERE id = old.id; END;
+CREATE TRIGGER contexts_bu BEFORE UPDATE OF title ON contexts BEGIN SELECT RAISE(ABORT, 'no'); END;
+"""
+"""Full-text search over `searched`. What a context has in `searched_n` (title, headings, text: t, h, x) is written
+before it and removed after it, so that what is taken out of FTS5 is what was put in. To change a title, a context is
+deleted and inserted."""
+
+
+def make(path: Path, facts: Mapping[str, Any], *, searched: bool = True) -> None:
     """Make an empty catalog at a path that nobody knows yet. It is whole and durable when this returns.
 
     Args:
         path: the file to make.
         facts: what `meta` begins with.
+        searched: whether full-text search gets texts by the rule of `terms`; else it indexes them as they are shown.
 
     Raises:
         StoreError: it cannot be made.
@@ -118,9 +143,12 @@ def make(path: Path, facts: Mapping[str, Any]) -> None:
         try:
             schema = _SCHEMA + failures.TABLE + metadata.TABLE.format(schema="main") + WORDS_TABLE
             db.executescript(" ".join(schema.split()))  # SQLite keeps it letter for letter: so it stays in page 1
-            db.table("contexts").enable_fts(
-                ["title", "headings", "text"], tokenize=FULL_TEXT_TOKENIZER, create_triggers=True
-            )
+            if searched:
+                db.executescript(" ".join(FULL_TEXT.split()))
+            else:
+                db.table("contexts").enable_fts(
+                    ["title", "headings", "text"], tokenize=TEXT_TOKENIZER, create_triggers=True
+                )
             db.table("meta").insert_all({"key": key, "value": json.dumps(value)} for key, value in facts.items())
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")

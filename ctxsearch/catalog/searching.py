@@ -11,6 +11,7 @@ from ctxsearch.catalog.conditions import condition
 from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.metadata import Metadata
 from ctxsearch.records import DocumentSummary, Filter, IntArray
+from ctxsearch.terms import words_of
 
 if TYPE_CHECKING:
     from ctxsearch.catalog.postings import Postings
@@ -31,10 +32,11 @@ WALKED = 300_000
 WORDS_COUNTED = 20_000
 """Words whose number of contexts is kept until the next generation: questions share their common words. About 2 MB."""
 
-_WORDS = re.compile(r"\w+")
+_OPERATORS = re.compile('["\0]')
+"""What would end a string of FTS5."""
 
 
-class _Statistics:
+class Statistics:
     """What is known of the words of one generation."""
 
     postings: Postings | None = None
@@ -56,7 +58,7 @@ class Searching(Metadata):
 
     _matching: tuple[tuple[int, str, str], IntArray] | None = None
     """What `matching_contexts` found last: people filter by the same again and again."""
-    _statistics: _Statistics | None = None
+    _statistics: Statistics | None = None
 
     def documents(self, where: Filter | None = None, *, after: int = 0) -> Iterator[DocumentSummary]:
         """Documents whose metadata fits, in the order of their ids.
@@ -123,7 +125,7 @@ class Searching(Metadata):
         too many, the words tell nothing: the first that hold them all are returned with a score of 0.
 
         Args:
-            words: runs of letters and digits; see `words_of`.
+            words: as `terms.asked_terms` or `terms.words_of` gives them.
             limit: most contexts to return.
             where: only documents with these metadata.
         """
@@ -138,17 +140,23 @@ class Searching(Metadata):
         return found
 
     def _search(
-        self, words: Sequence[str], limit: int, where: Filter | None, statistics: _Statistics
+        self, words: Sequence[str], limit: int, where: Filter | None, statistics: Statistics
     ) -> list[tuple[int, float]]:
-        fits, parameters = self._condition(where, "document_id")
         chosen = self._rare(words, statistics)
         if chosen and not where and statistics.asked and statistics.last > SCORED:
             from ctxsearch.catalog.postings import best
 
             return best(self._postings(statistics).of(chosen), limit)
-        match, tells = (" OR ".join(map(_quoted, chosen)), True) if chosen else self._together(words, statistics)
+        match, tells = (" OR ".join(map(quoted, chosen)), True) if chosen else self._together(words, statistics)
         if not match:
             return []
+        return self._search_match(match, limit, where, tells=tells)
+
+    def _search_match(
+        self, match: str, limit: int, where: Filter | None, *, tells: bool = True
+    ) -> list[tuple[int, float]]:
+        """Contexts that an FTS5 expression matches, best first by BM25; any of them, scored 0, if it tells nothing."""
+        fits, parameters = self._condition(where, "document_id")
         score = f"-bm25(contexts_fts, {COLUMN_WEIGHTS})" if tells else "0.0"
         order = "ORDER BY score DESC, rowid" if tells else ""
         filtered = ""
@@ -161,7 +169,7 @@ class Searching(Metadata):
         )
         return rows.fetchall()
 
-    def _search_kept(self, words: Sequence[str], limit: int, statistics: _Statistics) -> list[tuple[int, float]]:
+    def _search_kept(self, words: Sequence[str], limit: int, statistics: Statistics) -> list[tuple[int, float]]:
         """The same, in a catalog of which all words' scores may be read and kept."""
         from ctxsearch.catalog.postings import best
 
@@ -172,7 +180,7 @@ class Searching(Metadata):
         found = best(telling, limit)
         return found if len(found) >= limit or len(telling) == len(every) else best(every, limit)
 
-    def _postings(self, statistics: _Statistics) -> Postings:
+    def _postings(self, statistics: Statistics) -> Postings:
         if statistics.postings is None:
             import numpy as np  # here, as both of these need it, and one search by words alone does not
 
@@ -183,7 +191,7 @@ class Searching(Metadata):
             tables = Bm25(self._db, statistics.last, TITLE_WEIGHT) if statistics.last < MOST_IDS else None
 
             def by_fts5(word: str) -> WordScores:
-                rows = self._db.execute(query, [_quoted(word)]).fetchall()
+                rows = self._db.execute(query, [quoted(word)]).fetchall()
                 return WordScores(np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows]))
 
             def read(words: Sequence[str]) -> list[WordScores]:
@@ -205,17 +213,17 @@ class Searching(Metadata):
         empty = self._db.execute("SELECT NOT EXISTS (SELECT 1 FROM documents)").fetchone()[0]
         return condition(where, column, None if empty else self)
 
-    def _known_words(self) -> _Statistics:
+    def _known_words(self) -> Statistics:
         """Those of the generation that is read, kept until there is another."""
         generation = self.generation()
         known = self._statistics
         if known is None or known.generation != generation or len(known.frequencies) > WORDS_COUNTED:
             last = self._db.execute("SELECT max(id) FROM contexts").fetchone()[0] or 0
             contexts = last if last > SCORED else self._db.execute("SELECT count(*) FROM contexts").fetchone()[0]
-            known = self._statistics = _Statistics(generation, last, contexts)
+            known = self._statistics = Statistics(generation, last, contexts)
         return known
 
-    def _telling(self, words: Sequence[str], limit: int, statistics: _Statistics) -> Sequence[str]:
+    def _telling(self, words: Sequence[str], limit: int, statistics: Statistics) -> Sequence[str]:
         """The words without those that half of the contexts hold, as far as there are others.
 
         FTS5 gives such a word an inverse document frequency of 0.000001, so it adds 0.0000022 to a score at the most;
@@ -225,7 +233,7 @@ class Searching(Metadata):
             return words
         return [word for word in words if 2 * self._frequency_of(word, statistics) < statistics.contexts] or words
 
-    def _rare(self, words: Sequence[str], statistics: _Statistics) -> Sequence[str]:
+    def _rare(self, words: Sequence[str], statistics: Statistics) -> Sequence[str]:
         """The words whose contexts are scored: all in a small catalog, otherwise the rarest; none if all are common."""
         if statistics.last <= SCORED:
             return words
@@ -238,27 +246,27 @@ class Searching(Metadata):
             chosen.append(word)
         return chosen
 
-    def _together(self, words: Sequence[str], statistics: _Statistics) -> tuple[str, bool]:
+    def _together(self, words: Sequence[str], statistics: Statistics) -> tuple[str, bool]:
         """An FTS5 expression for common words, empty if none is held; and whether few enough fit to be scored."""
         rarest = self._by_frequency(words, statistics)
         for count in range(1, len(rarest) + 1):
-            match = " AND ".join(map(_quoted, rarest[:count]))
+            match = " AND ".join(map(quoted, rarest[:count]))
             # bm25() begins with a walk through all contexts of each word: a word that nearly all have costs too much.
             if sum(self._frequency_of(word, statistics) for word in rarest[:count]) > WALKED:
                 break
             if self._frequency(match, statistics.last) <= SCORED:
                 return match, True
-        return " AND ".join(map(_quoted, rarest)), False
+        return " AND ".join(map(quoted, rarest)), False
 
-    def _by_frequency(self, words: Sequence[str], statistics: _Statistics) -> list[str]:
+    def _by_frequency(self, words: Sequence[str], statistics: Statistics) -> list[str]:
         """The words that contexts hold, the rarest first."""
         frequencies = {word: self._frequency_of(word, statistics) for word in words}
         return sorted((word for word in words if frequencies[word]), key=lambda word: frequencies[word])
 
-    def _frequency_of(self, word: str, statistics: _Statistics) -> int:
+    def _frequency_of(self, word: str, statistics: Statistics) -> int:
         """How many contexts hold a word."""
         if word not in statistics.frequencies:
-            statistics.frequencies[word] = self._frequency(_quoted(word), statistics.last)
+            statistics.frequencies[word] = self._frequency(quoted(word), statistics.last)
         return statistics.frequencies[word]
 
     def _frequency(self, match: str, last: int) -> int:
@@ -271,10 +279,9 @@ class Searching(Metadata):
         return int(found) if found <= SCORED else max(SCORED + 1, int(found * last / reached))
 
 
-def _quoted(word: str) -> str:
-    return f'"{word}"'
+def quoted(word: str) -> str:
+    """A word, or several one after another, as an expression of FTS5."""
+    return f'"{_OPERATORS.sub(" ", word)}"'
 
 
-def words_of(question: str) -> list[str]:
-    """The different words of a question, lower-cased: letters and digits only, so that none can be an operator."""
-    return list(dict.fromkeys(word.lower() for word in _WORDS.findall(question)))
+__all__ = ["Searching", "Statistics", "words_of"]

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ctxsearch.catalog.connection import translating
+from ctxsearch.catalog.connection import SEARCHED, translating
 from ctxsearch.catalog.rows import CONTEXT, DOCUMENT
 from ctxsearch.catalog.schema import HEADING_SEPARATOR, STORED, WORDS, checksum
 from ctxsearch.catalog.sentences import Sentences
 from ctxsearch.catalog.vectors import data_checksum
 from ctxsearch.records import Context, Document, Heading, WholeContext, WholeDocument, sentence_texts
+from ctxsearch.terms import search_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,9 +155,22 @@ class Writing(Sentences):
             if expected != checksum(*row, sentences):
                 raise self._damaged("context", row[0])
             row[at] = title
-            self._db.execute(
-                "UPDATE contexts SET title = ?, checksum = ? WHERE id = ?", [title, checksum(*row, sentences), row[0]]
-            )
+            if self.searches_folded:
+                self._replace_context(row, checksum(*row, sentences))
+            else:
+                self._db.execute(
+                    "UPDATE contexts SET title = ?, checksum = ? WHERE id = ?",
+                    [title, checksum(*row, sentences), row[0]],
+                )
+
+    def _replace_context(self, row: Sequence[Any], written: int) -> None:
+        """Delete a context and insert it anew: full-text search follows."""
+        self._db.execute("PRAGMA defer_foreign_keys = ON")  # until the commit: other rows belong to this one
+        (generation,) = self._db.execute("SELECT generation FROM contexts WHERE id = ?", row[:1]).fetchone()
+        self._db.execute("DELETE FROM contexts WHERE id = ?", row[:1])
+        self._db.execute(f"DELETE FROM {SEARCHED} WHERE id = ?", row[:1])
+        self._put_searched(row[0], *row[-3:])
+        self._db.execute(_PUT_CONTEXT, [*row, generation, written])
 
     @translating
     def delete_document(self, document_id: int, generation: int) -> None:
@@ -199,6 +213,8 @@ class Writing(Sentences):
         for context_id, c in numbered:
             headings = HEADING_SEPARATOR.join(c.headings)
             row = [context_id, document_id, c.start, c.end, c.page, c.tokens, title, headings, c.text]
+            if self.searches_folded:
+                self._put_searched(context_id, title, headings, c.text)
             self._db.execute(_PUT_CONTEXT, [*row, generation, checksum(*row, c.sentences)])
         self._db.executemany(
             "INSERT INTO sentences VALUES (?, ?, ?, ?)",
@@ -210,12 +226,20 @@ class Writing(Sentences):
         )
         self._put_words((context_id, sentence_texts(c.text, c.start, c.sentences)) for context_id, c in numbered)
 
+    def _put_searched(self, context_id: int, *texts: str) -> None:
+        """Write what full-text search is to have instead of a context's title, headings and text, if anything."""
+        searched = tuple(map(search_text, texts))
+        if searched != texts:
+            self._db.execute(f"INSERT INTO {SEARCHED} VALUES (?, ?, ?, ?)", [context_id, *searched])
+
     def _remove_contexts(self, document_id: int, generation: int) -> None:
         below = "SELECT id FROM contexts WHERE document_id = ?"
         self._db.execute(f"INSERT INTO removed SELECT id, ? FROM ({below})", [generation, document_id])
         for table in ("sentences", "vectors", WORDS):
             self._db.execute(f"DELETE FROM {table} WHERE context_id IN ({below})", [document_id])
+        ids = self._db.execute(below, [document_id]).fetchall() if self.searches_folded else ()
         self._db.execute("DELETE FROM contexts WHERE document_id = ?", [document_id])
+        self._db.executemany(f"DELETE FROM {SEARCHED} WHERE id = ?", ids)
 
     def _next_id(self, table: str) -> int:
         """Ids rise for ever: that of a deleted row is not given again."""

@@ -20,7 +20,7 @@ from ctxsearch.cli import terminal
 from ctxsearch.cli.present import place
 from ctxsearch.readers.kinds import CODE, LINED
 from ctxsearch.records import Answer, Hit
-from ctxsearch.words import words
+from ctxsearch.words import spans, words
 
 if TYPE_CHECKING:
     from ctxsearch.index import Index
@@ -124,9 +124,9 @@ def _marks(text: str, start: int, end: int, asked: frozenset[str]) -> bytes:
     """For each character, whether it stands in the sentence ``text[start:end]`` and in a word that was asked for."""
     marks = bytearray(len(text))
     marks[start:end] = bytes([SENTENCE]) * (end - start)
-    for match in _WORD.finditer(text):
-        if _stem(match[0]) in asked:
-            for position in range(*match.span()):
+    for first, last, word in spans(text):
+        if _stem(word) in asked:
+            for position in range(first, last):
                 marks[position] |= WORD
     return bytes(marks)
 
@@ -184,7 +184,6 @@ _CODE = frozenset(CODE.values())
 
 # The question's words
 
-_WORD = re.compile(r"\w+")
 _ENDING = re.compile(r"(?:ations?|ions?|ings?|ed|als?|ers?|e|ly|ments?)$")
 _LEAST_STEM = 3
 _FUNCTION_WORDS = frozenset(
@@ -200,14 +199,17 @@ _FUNCTION_WORDS = frozenset(
 
 def _question_words(question: str) -> frozenset[str]:
     """What is marked: the question's words but those that stand in every text."""
-    asked = [word for word in _WORD.findall(question) if word.lower() not in _FUNCTION_WORDS]
-    return frozenset(map(_stem, asked))
+    return frozenset(_stem(word) for _, _, word in spans(question) if word not in _FUNCTION_WORDS)
 
 
 @lru_cache(maxsize=4096)
 def _stem(word: str) -> str:
-    """What "approve", "approved" and "approval" share. It only marks words; it finds none."""
-    (singular,) = words(word) or {word.lower()}
+    """What "approve", "approved" and "approval" share. It only marks words; it finds none.
+
+    Args:
+        word: as `spans` gives it.
+    """
+    (singular,) = words(word) or {word}
     stem = _ENDING.sub("", singular)
     stem = stem if len(stem) >= _LEAST_STEM else singular
     return stem[:-1] if len(stem) > _LEAST_STEM and stem[-1] == stem[-2] else stem

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctxsearch import forking, locks
-from ctxsearch.catalog import Catalog, StoredContext, words_of
+from ctxsearch.catalog import MAX_TERMS, Catalog, StoredContext
 from ctxsearch.errors import IndexBusyError, StoreError
 from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
 from ctxsearch.passport import Passport
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LEXICAL_WORDS = 128
-"""Different words of a question that full text search looks for. Each costs a walk through its contexts."""
+LEXICAL_WORDS = MAX_TERMS
+"""Different words of a question that a search by words looks for."""
 
 MOVES = 100
 """Times that a reader tries to open the current catalog while others take its place."""
@@ -405,8 +405,10 @@ class LocalSnapshot:
         return self.vectors().products(embedding, context_ids)
 
     def search_lexical(self, question: str, k: int, where: Filter | None = None) -> list[Candidate]:
-        found = self._catalog.search_text(words_of(question)[:LEXICAL_WORDS], k, where)
-        return [Candidate(context_id, lexical=score) for context_id, score in found]
+        return self._catalog.search_question(question, k, where)
+
+    def has_current_words(self) -> bool:
+        return self._catalog.searches_folded
 
     def contexts_with_vectors(self) -> int:
         return self.vectors().contexts()
