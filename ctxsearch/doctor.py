@@ -131,6 +131,14 @@ def _index(path: Path) -> Iterator[Finding]:
     for problem in status.problems:
         found, advice = _split(problem)
         yield Finding("index", "broken", f"{path}: {found}", advice or f"ctxsearch repair --index {path}")
+    if status.words != "current":
+        yield Finding(
+            "index",
+            "warning",
+            f"{path}: its full-text search has the words of an older version, which finds no Chinese, Japanese or Thai "
+            "word, and an accent in one form only",
+            f"ctxsearch reindex --index {path}; nothing is embedded again",
+        )
     if status.documents == 0:
         yield Finding("index", "note", f"{path} is empty", f"fill it: ctxsearch ingest PATH --index {path}")
     elif not status.problems:

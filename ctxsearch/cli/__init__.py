@@ -4,7 +4,7 @@
     common.py     options and helpers that commands share
     search.py     ingest, query
     watching.py   ingest --watch
-    care.py       status, list, show, delete, verify, compact, repair, backup, export, import, reembed
+    care.py       status, list, show, delete, verify, compact, reindex, repair, backup, export, import, reembed
     health.py     doctor
     completion.py completion, and what values there are
     examples.py   the examples in the help
@@ -115,6 +115,7 @@ for command in (
     care.delete,
     care.verify,
     care.compact,
+    care.reindex,
     care.repair,
     care.backup,
     care.export,

@@ -6,17 +6,7 @@ import click
 
 import ctxsearch
 from ctxsearch.cli import completion
-from ctxsearch.cli.common import (
-    DONE,
-    FAILED,
-    complain,
-    conditions,
-    index_option,
-    json_option,
-    model_option,
-    opened,
-    where_option,
-)
+from ctxsearch.cli.common import DONE, FAILED, complain, conditions, index_option, json_option, opened, where_option
 from ctxsearch.errors import ArgumentError
 
 
@@ -136,6 +126,20 @@ def compact(index_path: str) -> int:
 
 @click.command()
 @index_option
+def reindex(index_path: str) -> int:
+    """Make full-text search anew, by the words of this version.
+
+    An index of an older version is searched by the words that it has; status says so. Nothing is embedded again.
+    """
+    with opened(index_path) as index:
+        index.reindex()
+        documents = index.status().documents
+    click.echo(f"{documents:,} documents have the words of this version")
+    return DONE
+
+
+@click.command()
+@index_option
 @json_option
 def repair(index_path: str, as_json: bool) -> int:
     """Make an index whole again.
@@ -201,13 +205,12 @@ def export(file: str, index_path: str, as_json: bool) -> int:
 @click.command("import")
 @click.argument("file", metavar="FILE")
 @index_option
-@model_option
 @json_option
-def import_(file: str, index_path: str, model: str | None, as_json: bool) -> int:
+def import_(file: str, index_path: str, as_json: bool) -> int:
     """Take in what export wrote, into an index that is made if there is none; nothing is embedded."""
     from ctxsearch.cli import present
 
-    done = ctxsearch.Index.import_(file, index_path, model=model)
+    done = ctxsearch.Index.import_(file, index_path)
     if as_json:
         present.json_line(done.to_dict())
     else:

@@ -24,6 +24,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "delete": ("ctxsearch delete docs/old.md docs/older.md",),
     "verify": ("ctxsearch verify", "ctxsearch verify --index indexes/records --json"),
     "compact": ("ctxsearch compact --index indexes/records",),
+    "reindex": ("ctxsearch reindex --index indexes/records",),
     "repair": ("ctxsearch repair --index indexes/records",),
     "backup": ("ctxsearch backup /mnt/backup/records --index indexes/records",),
     "export": ("ctxsearch export records.jsonl.gz --index indexes/records",),

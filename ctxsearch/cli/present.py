@@ -131,6 +131,7 @@ def status(found: IndexStatus) -> None:
         ("format", str(found.format)),
         ("on disk", f"{found.bytes['catalog'] / 1e6:.1f} MB catalog, {found.bytes['vectors'] / 1e6:.1f} MB vectors"),
         ("search", f"{found.vector_index} (recall {found.recall:.3f})"),
+        *([("words", "of an older version (ctxsearch reindex)")] if found.words != "current" else []),
         ("model", f"{passport['name']}: {passport['dim']} dimensions, {passport['precision']}"),
         ("healthy", "yes" if found.healthy else "no"),
     ):

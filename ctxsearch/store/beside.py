@@ -57,7 +57,10 @@ def flip(folder: IndexFolder, pointer: Pointer) -> None:
 
 
 def compact(folder: IndexFolder, pointer: Pointer) -> None:
-    """Copy what is there, and nothing of what was deleted, to a new catalog; then remove all other files."""
+    """Copy what is there, and nothing of what was deleted, to a new catalog; then remove all other files.
+
+    It changes no answer: words for full-text search stay those that the catalog has.
+    """
     number = folder.new_number()
     source = open_catalog(folder, pointer, pointer.catalog, read_only=True)
     try:
@@ -68,6 +71,20 @@ def compact(folder: IndexFolder, pointer: Pointer) -> None:
     current = Pointer(pointer.index, number)
     flip(folder, current)
     folder.remove_leftovers(current, all_former=True)
+
+
+def reindex(folder: IndexFolder, pointer: Pointer) -> None:
+    """Copy what is there to a new catalog whose full-text search has the words of this version."""
+    number = folder.new_number()
+    source = open_catalog(folder, pointer, pointer.catalog, read_only=True)
+    try:
+        with source.snapshot():
+            _copy(source, folder, number, source.facts(), pointer.index, new_words=True)
+    finally:
+        source.close()
+    current = replace(pointer, catalog=number)
+    flip(folder, current)
+    folder.remove_leftovers(current)
 
 
 def migrate(folder: IndexFolder, pointer: Pointer) -> Pointer:
@@ -215,9 +232,11 @@ def _save(folder: IndexFolder, pointer: Pointer, number: int) -> list[str]:
         generation = max(int(facts["generation"]), source.highest_generation()) + 1
         sequences = source.highest_ids()
         failures: list[FailedSource] = []
+        searched = True
         with suppress(StoreError):
-            failures = source.failures()
-        _fill(folder, number, {**facts, "index": index, "generation": generation}, whole(), sequences, failures)
+            failures, searched = source.failures(), source.searches_folded
+        facts = {**facts, "index": index, "generation": generation}
+        _fill(folder, number, facts, whole(), sequences, failures, searched=searched)
     except (DamagedIndexError, NotAnIndexError, KeyError, ValueError, TypeError, AttributeError) as error:
         cause = error.__cause__ or error
         raise _hopeless(folder, f"{damaged.name} is damaged beyond reading ({cause})") from error
@@ -261,11 +280,20 @@ def _hopeless(folder: IndexFolder, what: str) -> StoreError:
 # Making catalogs
 
 
-def _copy(source: Catalog, folder: IndexFolder, number: int, facts: Mapping[str, Any], index: str) -> None:
+def _copy(
+    source: Catalog,
+    folder: IndexFolder,
+    number: int,
+    facts: Mapping[str, Any],
+    index: str,
+    *,
+    new_words: bool = False,
+) -> None:
     """Copy all that a catalog holds, each row checked, to a new one."""
     dim = Passport.from_dict(facts["passport"]).dim
     documents = (source.whole_document(document_id, dim) for document_id, _, _ in source.identities())
-    copied = _fill(folder, number, {**facts, "index": index}, documents, source.sequences(), source.failures())
+    facts, searched = {**facts, "index": index}, new_words or source.searches_folded
+    copied = _fill(folder, number, facts, documents, source.sequences(), source.failures(), searched=searched)
     if copied != source.counts():
         raise folder.damage(
             f"{source.path.name} has {source.counts()} documents, contexts, sentences, {copied} of them whole"
@@ -291,6 +319,8 @@ def _fill(
     documents: Iterable[WholeDocument],
     sequences: Mapping[str, int],
     failures: Iterable[FailedSource],
+    *,
+    searched: bool,
 ) -> tuple[int, int, int]:
     """Make a catalog with its vector files; nobody knows it before it is pointed to. Returns what it counts."""
     path = folder.catalog(number)
@@ -299,7 +329,7 @@ def _fill(
         "floor": facts["generation"]
     }
     try:
-        make(partial, facts)
+        make(partial, facts, searched=searched)
         catalog = Catalog(partial, read_only=False)
         try:
             catalog.fill(documents, facts["generation"], sequences, failures)

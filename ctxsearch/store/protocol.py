@@ -128,6 +128,10 @@ class Snapshot(Protocol):
         """Sources that could not be read, by origin."""
         ...
 
+    def has_current_words(self) -> bool:
+        """Whether `search_lexical` looks for words as this version cuts texts into them."""
+        ...
+
     def contexts_with_vectors(self) -> int:
         """Contexts that can be found by their vectors; all of them, in a healthy store."""
         ...
