@@ -22,6 +22,7 @@ from typing import TypeAlias
 
 import sentencex
 
+from ctxsearch import abbreviations
 from ctxsearch.records import Context, Document, Heading, Page, Sentence
 
 TokenCounter: TypeAlias = Callable[[Sequence[str]], list[int]]
@@ -113,6 +114,7 @@ def sentence_spans(text: str) -> list[tuple[int, int, bool]]:
         sentences = sentencex.segment(LANGUAGE, block.rstrip()) or [block]
         if sum(map(len, sentences)) != len(block.rstrip()):
             sentences = [block]  # a segmenter that loses characters is not to be believed
+        sentences = abbreviations.mended(sentences)
         for number, sentence in enumerate(sentences, start=1):
             end = offset + len(sentence) if number < len(sentences) else block_end
             bare = sentence.strip()

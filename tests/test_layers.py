@@ -28,6 +28,7 @@ HOUSE = (
     "encoder",
     "text_encoder",
     "readers",
+    "abbreviations",
     "contexts",
     "folding",
     "words",
