@@ -23,7 +23,7 @@ _BEFORE_NUMBERS = frozenset(
     """
     no nos nr nrn num p pp s ss fig figs abb tab tabs sec secs sect sects ch chap chaps kap vol vols bd bde eq eqs gl
     art arts para paras par pars abs ziff rn rz anm fn app apps anh cl lit ref refs ex exs tel ext fax est max min env
-    aufl jan feb mar apr jun jul aug sep sept oct okt nov dec dez janv févr avr juil déc ver v ed pl col cols str lfd stk
+    aufl jan feb mar apr jun jul aug sep sept oct okt nov dec dez janv févr avr juil déc ver v ed pl col cols str lfd
     """.split()
 )
 """Abbreviations before a number, and in a sentence that goes on."""
