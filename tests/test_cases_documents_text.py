@@ -518,3 +518,139 @@ def test_alternative_texts_are_text() -> None:
 )
 def test_what_stands_for_a_picture_is_read(tmp_path: Path, markup: str, text: str) -> None:
     assert page(tmp_path, markup) == text
+
+
+# --- 18: mails ---
+
+MAIL = CASES / "18-mail"
+
+
+def test_a_stub_gives_way_to_the_body_in_html() -> None:
+    found = one(MAIL / "stub.eml")
+    assert found.text == "Offer\n\nFrom: a@example.org\n\nOur price for 40 pumps is 12,300 euros until June."
+
+
+def test_from_in_a_body_begins_no_message() -> None:
+    found = one(MAIL / "fwd.mbox")
+    assert [p.number for p in found.pages] == [1, 2]
+    assert "Body one.\nFrom here on we walk." in found.text
+
+
+def test_a_mail_in_utf_16() -> None:
+    found = one(MAIL / "utf16.eml")
+    assert found.text == "Sixteen\n\nFrom: a@example.org\n\nBody in sixteen bits."
+
+
+def test_a_mail_of_a_maildir_with_long_headers() -> None:
+    found = one(MAIL / "1714982400.M1P1.host:2,S")
+    assert found.metadata["mime_type"] == "message/rfc822"
+    assert found.text.count("The boiler is serviced on Tuesday at nine.") == 5
+    assert "Received" not in found.text
+
+
+def alternative(plain: str, markup: str) -> str:
+    parts = "".join(
+        f"--x\nContent-Type: text/{kind}; charset=utf-8\n\n{text}\n"
+        for kind, text in (("plain", plain), ("html", markup))
+    )
+    return (
+        f"From: a@b\nSubject: S\nMIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=x\n\n{parts}--x--\n"
+    )
+
+
+PRICES = "Our price for forty pumps is 12,300 euros until June, carriage paid, with two years of warranty on all parts."
+
+
+@pytest.mark.parametrize(
+    ("plain", "markup", "expected"),
+    [
+        (PRICES, f"<p>{PRICES}</p>", [PRICES]),
+        ("Your mail client shows no HTML.", f"<p>{PRICES}</p>", [PRICES]),
+        ("", f"<p>{PRICES}</p>", [PRICES]),
+        ("See the other part.", f"<p>{PRICES}</p>", [PRICES]),
+        (PRICES, "<p>Hello</p>", [PRICES]),
+        (
+            PRICES,
+            f"<p>{' '.join(reversed('Nothing here says the same as there does at all today'.split() * 3))}</p>",
+            [PRICES],
+        ),
+    ],
+)
+def test_a_body_is_chosen_by_what_it_says(tmp_path: Path, plain: str, markup: str, expected: list[str]) -> None:
+    text = one(tmp_path / "a.eml", alternative(plain, markup)).text
+    assert all(text.count(words) == 1 for words in expected)
+    assert "HTML" not in text
+    assert "See the other part" not in text
+
+
+HEAD = "From: Ann <a@b>\nSubject: S\nMIME-Version: 1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("mail", "words"),
+    [
+        (HEAD + "Content-Transfer-Encoding: base64\n\nVGhlIGJvaWxl*ciBpcyBvbi!4=\n", "The boiler is on."),
+        (HEAD + "Content-Transfer-Encoding: base64\n\nVGhlIGJvaWxlciBpcyBvbi4\n", "The boiler is on."),
+        (
+            HEAD + "Content-Transfer-Encoding: quoted-printable\n\nThe =C3=BCber boiler=\n is =ZZ on.\n",
+            "über boiler is =ZZ on.",
+        ),
+        (
+            HEAD + "Content-Type: text/plain; format=flowed\n\nThe boiler \nis on.\nNext line.\n",
+            "The boiler is on.\nNext",
+        ),
+        (HEAD + "Content-Type: text/plain; format=flowed; delsp=yes\n\n東京 \nに住む。\n", "東京に住む。"),
+        (
+            HEAD + "Content-Type: text/plain; format=flowed\n\n> The boiler \n> is on.\nYes.\n",
+            "> The boiler is on.\nYes.",
+        ),
+        (HEAD + "Content-Type: multipart/mixed\n\nThe boiler is on.\n", "The boiler is on."),
+        (HEAD + "Content-Type: text/plain; charset=nonsense\n\nThe über boiler.\n", "The über boiler."),
+        ("From: a@b\nSubject: Größe\n\nBody.\n", "Größe"),
+        ("From: a@b\nSubject: =?windows-950?B?pO+kdQ==?=\n\nBody.\n", "父工"),
+    ],
+)
+def test_mails_that_are_not_quite_right(tmp_path: Path, mail: str, words: str) -> None:
+    if "windows-950" in mail:
+        words = b"\xa4\xef\xa4\x75".decode("cp950")
+    assert words in one(tmp_path / "a.eml", mail).text
+
+
+def test_a_body_in_a_code_page(tmp_path: Path) -> None:
+    for charset, codec, text in (
+        ("windows-950", "cp950", "人人生而自由。"),
+        ("x-sjis", "cp932", "すべての人間は自由である。"),
+        ("iso-8859-1", "cp1252", "Größe – 3 €"),
+    ):
+        mail = f"{HEAD}Content-Type: text/plain; charset={charset}\n\n".encode() + text.encode(codec)
+        assert text in one(tmp_path / "a.eml", mail).text
+
+
+def test_mails_and_texts_attached_to_a_mail_are_read(tmp_path: Path) -> None:
+    inner = "From: Bob <b@b>\nSubject: Inner matter\nDate: Mon, 05 Jan 2026 10:00:00 +0100\n\nInner body."
+    parts = [
+        "Content-Type: text/plain\n\nOuter body.",
+        f"Content-Type: message/rfc822\n\n{inner}",
+        'Content-Type: application/octet-stream; name="notes.md"\n\n# Notes\nOf the meeting.',
+        'Content-Type: application/octet-stream; name="data.bin"\n\nBINARY',
+        'Content-Type: application/octet-stream; name="scan.txt"\nContent-Transfer-Encoding: base64\n\niVBORw0KGgoAAAA=',
+    ]
+    mail = (
+        HEAD + "Content-Type: multipart/mixed; boundary=x\n\n" + "".join(f"--x\n{part}\n" for part in parts) + "--x--\n"
+    )
+    found = one(tmp_path / "a.eml", mail)
+    titles = [heading.title for heading in found.headings]
+    assert titles == ["S", "Inner matter", "notes.md"]
+    for words in ("Outer body.", "From: Bob <b@b>", "Inner body.", "Of the meeting."):
+        assert words in found.text
+    assert "BINARY" not in found.text
+
+
+def test_a_mailbox_and_a_mail_are_known_without_a_suffix(tmp_path: Path) -> None:
+    box = "From a@b Mon May  6 10:00:00 2024\nFrom: a@b\nSubject: One\n\nBody.\n"
+    assert one(tmp_path / "Inbox", box).metadata["mime_type"] == "application/mbox"
+    mail = "Return-Path: <a@b>\nFrom: a@b\nDate: Mon, 6 May 2024 10:00:00 +0200\nSubject: One\n\nBody.\n"
+    assert one(tmp_path / "cur", mail).metadata["mime_type"] == "message/rfc822"
+    memo = "From: the manager\nTo: all\nSubject: tea\n\nNo tea.\n"
+    assert one(tmp_path / "memo.txt", memo).metadata["mime_type"] == "text/plain"
+    assert one(tmp_path / "head.txt", "From here on we walk.\nNote: slowly.\n").metadata["mime_type"] == "text/plain"

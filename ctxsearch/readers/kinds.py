@@ -153,9 +153,12 @@ _PDF_WITHIN = 1024
 
 _HTML_STARTS = (b"<!doctype html", b"<html")
 _HTML_ROOT = re.compile(rb"\s*<\?xml[^>]*>\s*(?:<!--.*?-->\s*)*(?:<!doctype html|<html)", re.IGNORECASE | re.DOTALL)
-_MAIL_HEADER = re.compile(rb"(?:Received|Return-Path|Delivered-To|Message-ID|MIME-Version|X-[\w-]+): ", re.IGNORECASE)
-_MAIL_FROM = re.compile(rb"^From: ", re.IGNORECASE | re.MULTILINE)
-_MAIL_DATE = re.compile(rb"^Date: ", re.IGNORECASE | re.MULTILINE)
+_MAIL_HEADERS = re.compile(rb"(?:[!-9;-~]{1,60}:[ \t]?[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+")
+_MAIL_HEADER = re.compile(rb"^([!-9;-~]{1,60}):", re.MULTILINE)
+_MAIL_PATH = frozenset(b"received return-path delivered-to message-id mime-version dkim-signature".split())
+"""Headers that only mails have; memos have others of theirs."""
+_MAIL_ORIGIN = frozenset((b"from", b"date"))
+_MBOX = re.compile(rb"From \S+ [^\r\n]*\d{4}[^\r\n]*\r?\n[!-9;-~]{1,60}:[ \t]")
 _WEAK = frozenset(("text", None))
 """What a suffix may say that content has the last word on."""
 
@@ -182,9 +185,21 @@ def kind_of(file: File, head: bytes) -> str | None:
         return "html"
     if start.startswith(b"<?xml") or named == "xml":
         return "xml"
-    if _MAIL_HEADER.match(start) and _MAIL_FROM.search(start) and _MAIL_DATE.search(start):
+    if named in _WEAK and _MBOX.match(start):
+        return "mbox"
+    if named in _WEAK and _is_mail(start):
         return "eml"
     return named
+
+
+def _is_mail(start: bytes) -> bool:
+    """Whether a text begins with the headers of a mail, as that of a Maildir does, whose name has no suffix."""
+    headers = _MAIL_HEADERS.match(start)
+    if not headers:
+        return False
+    names = {name.lower() for name in _MAIL_HEADER.findall(headers[0])}
+    ends = headers.end() < len(start) and start[headers.end() : headers.end() + 1] in b"\r\n"
+    return not names.isdisjoint(_MAIL_PATH) and (names >= _MAIL_ORIGIN if ends else len(start) > 2048)
 
 
 def suffix_of(file: File) -> str:
