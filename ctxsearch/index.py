@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ctxsearch import arguments, asynchronous, forking, locks, logs
+from ctxsearch import arguments, asynchronous, consent, forking, locks, logs
 from ctxsearch import documents as stored
 from ctxsearch import store as stores
 from ctxsearch.calibration import Calibration
@@ -26,7 +26,7 @@ from ctxsearch.errors import (
     StoreError,
 )
 from ctxsearch.layout import LOCK_TIMEOUT_SECONDS, IndexFolder
-from ctxsearch.passport import ModelFolder, Passport, find_model
+from ctxsearch.passport import ModelFolder, Passport, find_model, is_name
 from ctxsearch.records import (
     Answer,
     Document,
@@ -69,7 +69,9 @@ def open(
     Args:
         path: the folder.
         create: make an index if there is none; with ``read_only`` none is made.
-        model: name or folder of the model; None for the index's own, or the default for a new index.
+        model: name or folder of the model; None for the index's own, or the default for a new index. A text without a
+            separator is a name, looked for among the user's models and the one in the package. A folder that is named
+            here is remembered: until then an index cannot have it loaded by saying that its model is there.
         read_only: refuse to change anything.
         lock_timeout: seconds to wait for another process that writes; None for $CTXSEARCH_LOCK_TIMEOUT, or 30.
         recall: in a large index, the share of the ten best contexts that is found by meaning, on average; 1.0 searches
@@ -106,6 +108,8 @@ def open(
             f"{folder.root} was made with the model {label}, not with {named.passport.label}; leave out the model, or "
             f"take the index over to this one with: ctxsearch reembed --model {model} --index {folder.root}"
         )
+    if named:
+        consent.confirm(named.path, named.passport.fingerprint)
     if recall is not None:
         store.recall = recall
     return Index(folder, store, named, read_only)
@@ -765,24 +769,39 @@ class Index:
         return exchange.export(self._store, Path(arguments.path(path, "path")))
 
     @classmethod
-    def import_(cls, source: str | os.PathLike[str], path: str | os.PathLike[str]) -> ImportReport:
+    def import_(
+        cls,
+        source: str | os.PathLike[str],
+        path: str | os.PathLike[str],
+        *,
+        model: str | os.PathLike[str] | None = None,
+    ) -> ImportReport:
         """Take an export into the index at a path, made if there is none; nothing is embedded.
+
+        Args:
+            source: the file.
+            path: the index folder. A new one is removed again if the import fails.
+            model: name or folder of the model that the export was made with, for an index that is made. It is needed
+                where the model is not among the user's, and not before something is asked or added.
 
         Raises:
             SourceError: the file is not a whole export.
-            PassportMismatchError: the index is of another model.
+            PassportMismatchError: the index, or the model named, is another than that of the export.
         """
         from ctxsearch import exchange
 
         file = Path(arguments.path(source, "source"))
         folder = IndexFolder(_absolute(path))
+        named = find_model(model) if model is not None else None
         passport = exchange.read_passport(file)
+        if named and named.passport.fingerprint != passport.fingerprint:
+            raise PassportMismatchError(f"{file} is of the model {passport.label}, not of {named.passport.label}")
         timeout = _lock_timeout(None)
-        store = LocalStore(folder, timeout) if folder.exists() else LocalStore.create(folder, passport, "", timeout)
-        try:
-            return exchange.import_into(store, file, str(folder.root))
-        finally:
-            store.close()
+        with stores.opened_or_made(folder, passport, str(named.path.absolute()) if named else "", timeout) as store:
+            report = exchange.import_into(store, file, str(folder.root))
+        if named:
+            consent.confirm(named.path, named.passport.fingerprint)
+        return report
 
     @classmethod
     def repair(cls, path: str | os.PathLike[str]) -> RepairReport:
@@ -808,6 +827,7 @@ class Index:
         self._require_writable()
         wanted = find_model(model)
         wanted.verify()
+        consent.confirm(wanted.path, wanted.passport.fingerprint)
         with stores.successor(self._store, wanted.passport, str(wanted.path.absolute())) as successor:
             return bring_up_to_date(successor, lambda: self._encoder_of(wanted), str(self.path))
 
@@ -833,27 +853,46 @@ class Index:
 
     def _find_model(self, wanted: Passport, path: str) -> ModelFolder:
         """The model of an embedding space: one that was named, else by the passport's name, else where it was."""
-        if wanted.fingerprint not in self._models:
-            found: list[ModelFolder] = []
-            for place in (wanted.name, path):
-                try:
-                    found.append(find_model(place))
-                except ModelNotFoundError:
-                    continue
-            if not found:
-                raise ModelNotFoundError(
-                    f"{self.path} was made with the model {wanted.label}, which is not here; name its folder with "
-                    f"--model, install it, or take another: ctxsearch reembed --model NAME --index {self.path}"
-                )
-            fitting = [model for model in found if model.passport.fingerprint == wanted.fingerprint]
-            if not fitting:
-                raise PassportMismatchError(
-                    f"{self.path} was made with the model {wanted.label}; the one of that name here is "
-                    f"{found[0].passport.label}: name the right folder with --model, or take the index over with: "
-                    f"ctxsearch reembed --model {found[0].passport.name} --index {self.path}"
-                )
-            self._models[wanted.fingerprint] = fitting[0]
-        return self._models[wanted.fingerprint]
+        known = self._models.get(wanted.fingerprint)
+        if known is None:
+            known = self._models[wanted.fingerprint] = self._look_for_model(wanted, path)
+        return known
+
+    def _look_for_model(self, wanted: Passport, path: str) -> ModelFolder:
+        places: list[str | Path] = [wanted.name] if is_name(wanted.name) else []
+        confirmed = bool(path) and consent.is_confirmed(path, wanted.fingerprint)
+        if confirmed:
+            places.append(Path(path))
+        others: list[ModelFolder] = []
+        problems: list[ModelError] = []
+        for place in places:
+            try:
+                model = find_model(place)
+            except ModelNotFoundError:
+                continue
+            except ModelError as error:
+                problems.append(error)
+                continue
+            if model.passport.fingerprint == wanted.fingerprint:
+                return model
+            others.append(model)
+        if problems:
+            raise problems[0]
+        if path and not confirmed and _is_folder_here(path):
+            raise ModelError(
+                f"{self.path} was made with the model {wanted.label} and says that it is in {path}, which you have not "
+                f"named before; if you trust it, name it once: open(…, model={path!r}), or --model {path}"
+            )
+        if others:
+            raise PassportMismatchError(
+                f"{self.path} was made with the model {wanted.label}; the one of that name here is "
+                f"{others[0].passport.label}: name the right folder with --model, or take the index over with: "
+                f"ctxsearch reembed --model {others[0].passport.name} --index {self.path}"
+            )
+        raise ModelNotFoundError(
+            f"{self.path} was made with the model {wanted.label}, which is not here; name its folder with "
+            f"--model, install it, or take another: ctxsearch reembed --model NAME --index {self.path}"
+        )
 
     def _model_of_before(self) -> ModelFolder | None:
         """The model of the last call, if it is loaded and no other is known to have taken over; snapshots tell of one.
@@ -899,6 +938,11 @@ class Index:
                 self._encoder = Encoder(model)
                 logs.info("loaded the model %s in %.2f s", model.passport.label, time.perf_counter() - started)
             return self._encoder
+
+
+def _is_folder_here(path: str) -> bool:
+    """Whether there is a folder on this machine; no other machine is asked, as a path of Windows may say."""
+    return not path.startswith(("\\\\", "//")) and os.path.isdir(path)
 
 
 def _glob(glob: str | None) -> str | None:

@@ -9,7 +9,8 @@
     LICENSE, NOTICE  of the base model
 
 This room reads and checks such folders and finds them by name. It never runs a model (`encoder`) and never makes one
-(`encoder.build`).
+(`encoder.build`). A folder may come from a stranger: its files are regular files of bounded size that stand in it, and
+every field of the passport is checked.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ import functools
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from ctxsearch import arguments
 from ctxsearch.errors import ModelError, ModelNotFoundError
+from ctxsearch.layout import untrusted
 
 Pooling: TypeAlias = Literal["mean", "cls", "none"]
 Output: TypeAlias = Literal["token_states", "embedding"]
@@ -38,6 +42,22 @@ WEIGHTS = "model.bin"
 TOKENIZER = "tokenizer.json"
 VOCABULARY = "vocab.txt"
 LEXICAL = "lexical.npy"
+
+MAX_BYTES = {
+    CARD: 4 << 20,
+    GRAPH: 256 << 20,
+    WEIGHTS: 16 << 30,
+    TOKENIZER: 128 << 20,
+    VOCABULARY: 128 << 20,
+    LEXICAL: 128 << 20,
+}
+"""Size of each file of a model folder. The largest model that can be pulled has weights of 670 MB."""
+
+MAX_WINDOW = 65_536
+"""Tokens of a text."""
+
+MAX_NAME_CHARACTERS = 200
+MAX_PREFIX_CHARACTERS = 1000
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 """The inputs a graph may have, in the order BERT names them."""
@@ -105,26 +125,39 @@ class Passport:
             ModelError: a key is missing, or a value is of no use.
         """
         known = cls.__dataclass_fields__
+        if not isinstance(values, Mapping):
+            raise ModelError(f"not a passport: {arguments.shown(values)}")
         try:
             passport = cls(**{key: values[key] for key in known if key in values})
         except TypeError as error:
             raise ModelError(f"not a passport: {error}") from error
         if not isinstance(passport.inputs, list | tuple):
-            raise ModelError(f"not a passport: inputs are {passport.inputs!r}, not a list")
+            raise ModelError(f"not a passport: inputs are {arguments.shown(passport.inputs)}, not a list")
         object.__setattr__(passport, "inputs", tuple(passport.inputs))
         passport._check()
         return passport
 
     def _check(self) -> None:
+        for name in ("name", "precision", "weights_sha256", "vocabulary_sha256", "lexical_sha256"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or len(value) > MAX_NAME_CHARACTERS:
+                raise ModelError(f"not a passport: {name} is {arguments.shown(value)}, not a short text")
+        for name in ("context_prefix", "question_prefix"):
+            if not isinstance(getattr(self, name), str) or len(getattr(self, name)) > MAX_PREFIX_CHARACTERS:
+                raise ModelError(f"not a passport: {name} is {arguments.shown(getattr(self, name))}, not a short text")
+        if type(self.lower_case) is not bool:
+            raise ModelError(f"not a passport: lower_case is {arguments.shown(self.lower_case)}, not true or false")
+        if type(self.lexical_weight) not in (int, float):
+            raise ModelError(f"not a passport: lexical_weight is {arguments.shown(self.lexical_weight)}")
         for name in ("dim", "context_window", "question_window", "lexical_dim"):
             if type(getattr(self, name)) is not int:
                 raise ModelError(f"not a passport: {name} is {getattr(self, name)!r}, not a whole number")
         if not 1 <= self.dim <= 65_536:
             raise ModelError(f"not a passport: dim is {self.dim!r}")
-        if not 3 <= self.question_window <= self.context_window:
+        if not 3 <= self.question_window <= self.context_window <= MAX_WINDOW:
             raise ModelError(
                 f"not a passport: windows are {self.context_window!r} and {self.question_window!r} tokens; "
-                "a question takes at least 3 and at most as many as a context"
+                f"a question takes at least 3 and at most as many as a context, which takes at most {MAX_WINDOW:,}"
             )
         if self.pooling not in ("mean", "cls", "none") or self.output not in ("token_states", "embedding"):
             raise ModelError(f"not a passport: pooling is {self.pooling!r} and output is {self.output!r}")
@@ -140,7 +173,7 @@ class Passport:
         if self.shapes not in ("dynamic", "static"):
             raise ModelError(f"not a passport: shapes are {self.shapes!r}, not dynamic or static")
         if unknown := [name for name in self.inputs if name not in INPUTS]:
-            raise ModelError(f"not a passport: unknown inputs {', '.join(map(repr, unknown))}")
+            raise ModelError(f"not a passport: unknown inputs {', '.join(map(arguments.shown, unknown[:4]))}")
         if "input_ids" not in self.inputs or len(set(self.inputs)) != len(self.inputs):
             raise ModelError("not a passport: inputs must have input_ids, and each but once")
 
@@ -178,8 +211,10 @@ class ModelFolder:
                 raise ModelError(f"model folder {path} has no {name}; {_REMAKE}")
         if not vocabulary_file(path).is_file():
             raise ModelError(f"model folder {path} has no {TOKENIZER} and no {VOCABULARY}; {_REMAKE}")
+        for name, most in MAX_BYTES.items():
+            _check_file(path, name, most)
         try:
-            card = json.loads((path / CARD).read_text(encoding="utf-8"))
+            card = untrusted.parse_json(untrusted.read_file(Path(os.path.realpath(path / CARD)), MAX_BYTES[CARD]))
             if not isinstance(card, dict):
                 raise ValueError("not a JSON object")
             passport = Passport.from_dict(card)
@@ -204,6 +239,21 @@ class ModelFolder:
                 raise ModelError(
                     f"{self.path}: {names} has checksum {found[:12]}, its card says {expected[:12]}; {_REMAKE}"
                 )
+
+
+def _check_file(folder: Path, name: str, most: int) -> None:
+    """Raise unless a file of a model folder is a regular file inside of it, of bounded size, or not there."""
+    whole = os.path.realpath(folder / name)
+    try:
+        found = os.stat(whole)
+    except OSError:
+        return
+    if os.path.dirname(whole) != os.path.realpath(folder):
+        raise ModelError(f"model folder {folder}: {name} is a link that leads out of the folder; copy the file into it")
+    if not stat.S_ISREG(found.st_mode):
+        raise ModelError(f"model folder {folder}: {name} is not a regular file; {_REMAKE}")
+    if found.st_size > most:
+        raise ModelError(f"model folder {folder}: {name} has {found.st_size:,} bytes; at most {most:,} are taken")
 
 
 _REMAKE = "make or install the model again (ctxsearch model list shows those that are there)"
@@ -252,6 +302,13 @@ def model_homes() -> list[Path]:
     return [own, Path(__file__).parent / "models"]
 
 
+def is_name(text: str) -> bool:
+    """Whether a text names a model among the `model_homes`; one with a separator, or that begins with ``.`` or ``~``,
+    is a path."""
+    separators = [os.sep, "/", *([os.altsep] if os.altsep else [])]
+    return bool(text.strip()) and text[0] not in ".~" and not any(one in text for one in separators)
+
+
 def list_models() -> list[ModelFolder]:
     """All usable models in `model_homes`, by name; the first of a name wins."""
     found: dict[str, ModelFolder] = {}
@@ -268,19 +325,26 @@ def list_models() -> list[ModelFolder]:
 def find_model(name: str | os.PathLike[str] | None = None) -> ModelFolder:
     """The model of that name, or in that folder; the model in the box for None.
 
+    Args:
+        name: a name, as in ``ctxsearch-l6-int8``, is looked for in `model_homes` alone; a text with a separator, or one
+            that begins with ``.`` or ``~``, and a `Path` are the path of a folder.
+
     Raises:
         ModelNotFoundError: there is none.
         ModelError: the folder cannot be used.
+        ArgumentError: it is neither a text nor a path, or is empty.
     """
-    wanted = os.fspath(name) if name is not None else DEFAULT_MODEL
-    folder = Path(wanted)
-    if folder.is_dir():
-        return ModelFolder.load(folder)
-    if not any(separator in wanted for separator in (os.sep, "/")):
-        for home in model_homes():
-            if (home / wanted / CARD).is_file():
-                return ModelFolder.load(home / wanted)
+    wanted = arguments.path(DEFAULT_MODEL if name is None else name, "model")
+    if isinstance(name, os.PathLike) or not is_name(wanted):
+        folder = Path(wanted).expanduser()
+        if folder.is_dir():
+            return ModelFolder.load(folder)
+        raise ModelNotFoundError(f"no model folder at {folder}; ctxsearch model list shows the models that are here")
+    for home in model_homes():
+        if (home / wanted / CARD).is_file():
+            return ModelFolder.load(home / wanted)
+    here = f"; for the folder here, write {os.path.join('.', wanted)}" if Path(wanted).is_dir() else ""
     raise ModelNotFoundError(
-        f"no model {wanted!r}: not a folder, and not one of those that ctxsearch model list shows "
-        "(ctxsearch model pull --help names some that can be fetched)"
+        f"no model {wanted!r} among those that ctxsearch model list shows "
+        f"(ctxsearch model pull --help names some that can be fetched){here}"
     )

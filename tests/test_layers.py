@@ -23,6 +23,7 @@ HOUSE = (
     "arguments",
     "layout",
     "passport",
+    "consent",
     "questionset",
     "pull",
     "encoder",

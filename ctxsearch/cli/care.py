@@ -6,7 +6,17 @@ import click
 
 import ctxsearch
 from ctxsearch.cli import completion
-from ctxsearch.cli.common import DONE, FAILED, complain, conditions, index_option, json_option, opened, where_option
+from ctxsearch.cli.common import (
+    DONE,
+    FAILED,
+    complain,
+    conditions,
+    index_option,
+    json_option,
+    model_option,
+    opened,
+    where_option,
+)
 from ctxsearch.errors import ArgumentError
 
 
@@ -205,12 +215,13 @@ def export(file: str, index_path: str, as_json: bool) -> int:
 @click.command("import")
 @click.argument("file", metavar="FILE")
 @index_option
+@model_option
 @json_option
-def import_(file: str, index_path: str, as_json: bool) -> int:
+def import_(file: str, index_path: str, model: str | None, as_json: bool) -> int:
     """Take in what export wrote, into an index that is made if there is none; nothing is embedded."""
     from ctxsearch.cli import present
 
-    done = ctxsearch.Index.import_(file, index_path)
+    done = ctxsearch.Index.import_(file, index_path, model=model)
     if as_json:
         present.json_line(done.to_dict())
     else:

@@ -3,6 +3,7 @@
     folder.py   names of files, the pointer to the current catalog, what is left over
     lock.py     the right to write, and who has it
     opened.py   catalog files that this process has open, and reading them beside SQLite
+    untrusted.py  opening and reading files of a folder that a stranger may have made
     files.py    replacing a file atomically, JSON that knows when it is damaged, seals, the named steps of a write
 
 This room knows names and how to write. It does not know what is in the files.

@@ -237,6 +237,16 @@ class IndexFolder:
             if unnamed or _PARTIAL.fullmatch(path.name) or (all_former and former):
                 yield path
 
+    def remove_index(self) -> None:
+        """Remove all files of the index but the lock. Only for the one who holds it.
+
+        Raises:
+            OSError: one cannot be removed.
+        """
+        self.pointer.unlink(missing_ok=True)
+        for path in self._leftovers(set(), True):
+            path.unlink()
+
     # The lock
 
     def writer_lock(self, timeout: float = LOCK_TIMEOUT_SECONDS) -> AbstractContextManager[None]:

@@ -12,7 +12,17 @@ place. `LocalStore` keeps an index folder: SQLite is the authority, the vector f
 
 from ctxsearch.store.local import LEXICAL_WORDS, LocalSnapshot, LocalStore, LocalWriter
 from ctxsearch.store.protocol import Snapshot, Store, Writer
-from ctxsearch.store.upkeep import Successor, back_up, compact, former, reindex, repair, successor, verify
+from ctxsearch.store.upkeep import (
+    Successor,
+    back_up,
+    compact,
+    former,
+    opened_or_made,
+    reindex,
+    repair,
+    successor,
+    verify,
+)
 
 __all__ = [
     "LEXICAL_WORDS",
@@ -26,6 +36,7 @@ __all__ = [
     "back_up",
     "compact",
     "former",
+    "opened_or_made",
     "reindex",
     "repair",
     "successor",

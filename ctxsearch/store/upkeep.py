@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,48 @@ from ctxsearch.store.publishing import Publisher
 
 VERIFY_ATTEMPTS = 5
 """Times that vector files are read again because a writer has replaced them meanwhile."""
+
+
+@contextmanager
+def opened_or_made(folder: IndexFolder, passport: Passport, model_path: str, timeout: float) -> Iterator[LocalStore]:
+    """The store in a folder, made if there is none; a new one is removed again when the block raises.
+
+    Args:
+        folder: where it is.
+        passport, model_path: of the store that is made.
+        timeout: seconds that a writer waits for another.
+    """
+    if folder.exists():
+        store = LocalStore(folder, timeout)
+        try:
+            yield store
+        finally:
+            store.close()
+        return
+    above = [place for place in (folder.root, *folder.root.absolute().parents) if not place.exists()]
+    store = LocalStore.create(folder, passport, model_path, timeout)
+    try:
+        yield store
+    except BaseException:
+        store.close()
+        _remove_empty(folder, above, timeout)
+        raise
+    store.close()
+
+
+def _remove_empty(folder: IndexFolder, above: Iterable[Path], timeout: float) -> None:
+    """Remove an index in which nothing was committed, and the folders that were made for it, from the inside."""
+    with suppress(OSError, StoreError):
+        with folder.writer_lock(timeout):
+            catalog = beside.open_catalog(folder, folder.read_pointer(), folder.read_pointer().catalog, read_only=True)
+            generation = catalog.generation()
+            catalog.close()
+            if generation:
+                return  # another process has filled it meanwhile
+            folder.remove_index()
+        (folder.root / "writer.lock").unlink(missing_ok=True)
+        for place in above:
+            place.rmdir()
 
 
 def verify(store: LocalStore) -> list[str]:
