@@ -27,7 +27,7 @@ from typing import Any, Literal, TypeAlias
 
 from ctxsearch import arguments
 from ctxsearch.errors import ModelError, ModelNotFoundError
-from ctxsearch.layout import untrusted
+from ctxsearch.layout import replace_atomically, untrusted
 
 Pooling: TypeAlias = Literal["mean", "cls", "none"]
 Output: TypeAlias = Literal["token_states", "embedding"]
@@ -271,8 +271,13 @@ def vocabulary_file(path: Path) -> Path:
 
 
 def write_card(folder: Path, card: dict[str, Any]) -> None:
-    """Write ``model.json``."""
-    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write ``model.json``, in the place of one that is there."""
+    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+
+    def write(partial: Path) -> None:
+        partial.write_text(text, encoding="utf-8")
+
+    replace_atomically(folder / CARD, write)
 
 
 def sha256_of(path: Path) -> str:

@@ -12,15 +12,33 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from ctxsearch import forking, terms
-from ctxsearch.errors import DamagedIndexError, NotAnIndexError, StoreError
-from ctxsearch.layout import FORMAT_VERSION, IndexFolder, check_seal, is_sealed, opened, remove_seal, seal, step
+from ctxsearch import arguments, forking, terms
+from ctxsearch.errors import DamagedIndexError, ModelError, NotAnIndexError, StoreError
+from ctxsearch.layout import (
+    FORMAT_VERSION,
+    IndexFolder,
+    NotRegularFileError,
+    check_seal,
+    is_sealed,
+    opened,
+    remove_seal,
+    seal,
+    step,
+    untrusted,
+)
+from ctxsearch.passport import Passport
 
 APPLICATION_ID = 0x43545853
 """Marks a SQLite file as a catalog: "CTXS"."""
 
 CHECKPOINT_MILLISECONDS = 1000
 """How long moving the log into the file waits for readers in the middle of a snapshot. It can as well be done later."""
+
+MAX_GENERATION = 2**53
+"""Far beyond any number of commits, and exact in JSON everywhere."""
+
+_REFUSALS = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE", "SQLITE_MISUSE", "SQLITE_NOLFS")
+"""Begins of SQLite's error codes that tell of what it was given, not of the file."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,6 +81,7 @@ class Connection:
         """
         self.path = path
         self._folder = IndexFolder(path.parent)
+        self._require_files(written=not read_only)
         self._read_only = read_only
         try:
             if not damaged and not check_seal(path):
@@ -87,6 +106,26 @@ class Connection:
         if self.format > FORMAT_VERSION:
             self.close()
             raise self._folder.too_new(self.format)
+
+    def _require_files(self, *, written: bool) -> None:
+        """Raise unless the files that SQLite is about to open, by their paths, are files of their own.
+
+        SQLite follows links. It writes to the log and its index even for a reader.
+
+        Raises:
+            DamagedIndexError: there is a link, a folder or a device in the place of one.
+            StoreError: one that is to be written has a second name.
+        """
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            file = self.path.with_name(self.path.name + suffix)
+            try:
+                untrusted.check_file(file, written=written or bool(suffix))
+            except NotRegularFileError as error:
+                if error.strerror == untrusted.SHARED:
+                    raise StoreError(f"{file} cannot be written to: {error.strerror}") from error
+                raise self._folder.damage(f"{file.name} cannot be used: {error.strerror}") from error
+            except OSError as error:
+                raise StoreError(f"{file} cannot be read: {error.strerror}") from error
 
     def damage(self, what: str) -> DamagedIndexError:
         """The error that says what is damaged in this catalog."""
@@ -187,15 +226,30 @@ class Connection:
 
     def generation(self) -> int:
         """The generation that is read."""
-        return int(self._required("generation"))
+        generation = self._required("generation")
+        if type(generation) is not int or not 0 <= generation <= MAX_GENERATION:
+            raise self.damage(f"its generation is {arguments.shown(generation)}")
+        return generation
+
+    def floor(self) -> int | None:
+        """The generation from which on removed contexts are noted; None where that is not known."""
+        floor = self.fact("floor")
+        return floor if type(floor) is int and 0 <= floor <= MAX_GENERATION else None
 
     def passport(self) -> dict[str, Any]:
         """The passport that the index was made with, as `Passport.from_dict` takes it."""
-        return dict(self._required("passport"))
+        passport = self._required("passport")
+        try:
+            return Passport.from_dict(passport).to_dict()
+        except ModelError as error:
+            raise self.damage(str(error)) from error
 
     def model_path(self) -> str:
         """Where the model was when the index was made."""
-        return str(self._required("model_path"))
+        path = self._required("model_path")
+        if not isinstance(path, str) or "\0" in path:
+            raise self.damage(f"the place of its model is {arguments.shown(path)}")
+        return path
 
     @translating
     def counts(self) -> tuple[int, int, int]:
@@ -211,8 +265,8 @@ class Connection:
         """A fact about the index; None for one that is not known."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
         try:
-            return json.loads(row[0]) if row else None
-        except ValueError as error:
+            return untrusted.parse_json(row[0]) if row else None
+        except (ValueError, TypeError) as error:
             raise self.damage(f"it has lost its {key}") from error
 
     @translating
@@ -225,8 +279,8 @@ class Connection:
         found = {}
         for key, value in self._db.execute("SELECT key, value FROM meta"):
             try:
-                found[key] = json.loads(value)
-            except ValueError as error:
+                found[key] = untrusted.parse_json(value)
+            except (ValueError, TypeError) as error:
                 if not readable:
                     raise self.damage(f"it has lost its {key}") from error
         return found
@@ -300,6 +354,11 @@ def _translate(error: sqlite3.DatabaseError, path: Path, folder: IndexFolder) ->
         return StoreError(f"{path.parent} cannot be written to: {text}")
     if code.startswith("SQLITE_CANTOPEN"):
         return StoreError(f"{path} cannot be opened: {text}")
+    if code.startswith(_REFUSALS) or not code:
+        return StoreError(
+            f"{path.parent}: SQLite refused what was to be written or asked: {text}; nothing was changed, and the "
+            "index is not damaged by it"
+        )
     if code.startswith("SQLITE_BUSY"):
         return StoreError(f"{path} is in use by another program: {text}")
     return folder.damage(f"{path.name} is damaged: {text}")

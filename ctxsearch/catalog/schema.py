@@ -135,8 +135,8 @@ def make(path: Path, facts: Mapping[str, Any], *, searched: bool = True) -> None
     import sqlite_utils  # here, since it takes 0.1 s to import
 
     try:
-        for left in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-            left.unlink(missing_ok=True)
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
         path.touch(mode=0o666, exist_ok=False)  # by the user's umask; SQLite would give 0644 at most
         connection = sqlite3.connect(path, isolation_level=None)
         db = sqlite_utils.Database(connection, execute_plugins=False)

@@ -25,12 +25,14 @@ from ctxsearch.layout.files import (
 )
 from ctxsearch.layout.folder import FORMAT_VERSION, IndexFolder, Pointer
 from ctxsearch.layout.lock import LOCK_TIMEOUT_SECONDS
+from ctxsearch.layout.untrusted import NotRegularFileError
 
 __all__ = [
     "FORMAT_VERSION",
     "LOCK_TIMEOUT_SECONDS",
     "STEPS",
     "IndexFolder",
+    "NotRegularFileError",
     "Pointer",
     "check_seal",
     "is_sealed",

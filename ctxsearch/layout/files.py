@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ctxsearch.layout import opened
+from ctxsearch.layout import opened, untrusted
 
 STEPS = (
     "create: catalog made",
@@ -47,6 +48,9 @@ SEAL_CHECKED_BYTES = 64 << 20
 """Up to this size a seal has a checksum, which is compared when the file is opened: some 40 ms. Beyond, writing one and
 comparing it would cost the more the larger the file is, whatever little was written: a seal has the size alone."""
 
+MAX_CHECKED_BYTES = 1 << 20
+"""Size of a file of `write_checked`, which has some hundred bytes."""
+
 _fitting: dict[Path, tuple[str, tuple[int, int, int]]] = {}
 """Files of which this process has seen that they fit their seal, as they were then."""
 
@@ -67,7 +71,8 @@ def replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         OSError: from writing; the old file is untouched and nothing is left behind.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")  # a name that nobody could plant
+    os.close(untrusted.create(partial))
     try:
         write(partial)
         sync_file(partial)
@@ -128,7 +133,7 @@ def read_checked(path: Path) -> dict[str, Any]:
         OSError: it cannot be read.
         ValueError: it is damaged.
     """
-    values = json.loads(path.read_text(encoding="utf-8"))
+    values = untrusted.parse_json(untrusted.read_file(path, MAX_CHECKED_BYTES))
     if not isinstance(values, dict) or values.pop("sha256", None) != _digest(values):
         raise ValueError("its checksum does not fit")
     return values
@@ -180,7 +185,7 @@ def check_seal(path: Path) -> bool:
         before = _read_seal(path)
         if before is None:
             return True
-        size = path.stat()
+        size = os.lstat(path)
         now = (size.st_size, size.st_mtime_ns, size.st_ino)
         if _fitting.get(path) == (before["content"], now):
             return True
@@ -195,9 +200,11 @@ def check_seal(path: Path) -> bool:
 
 def _read_seal(path: Path) -> dict[str, Any] | None:
     try:
-        return read_checked(_seal_of(path))
+        said = read_checked(_seal_of(path))
     except (OSError, ValueError):
         return None
+    is_seal = type(said.get("bytes")) is int and isinstance(said.get("content"), str | None)
+    return said if is_seal else None
 
 
 def _seal_of(path: Path) -> Path:

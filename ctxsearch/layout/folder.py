@@ -14,15 +14,18 @@ whole, and then replaces the pointer: one rename. Format 1 had catalog.sqlite3 w
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ctxsearch.errors import DamagedIndexError, IndexFormatError, IndexNotFoundError, NotAnIndexError, StoreError
 from ctxsearch.layout.files import read_checked, step, write_checked
 from ctxsearch.layout.lock import LOCK_TIMEOUT_SECONDS, writer_lock
+from ctxsearch.layout.untrusted import NotRegularFileError
 
 FORMAT_VERSION = 2
 """Version of the index folder's format. A reader refuses a higher one."""
@@ -31,11 +34,12 @@ POINTER = "index.json"
 FORMAT_1_CATALOG = "catalog.sqlite3"
 
 _NUMBERED = re.compile(
-    r"(?:catalog-(\d+)\.(?:sqlite3(?:-wal|-shm|-journal)?|seal)|vectors-(\d+)-(\d+)\.(?:rows|lists|faiss))"
+    r"catalog-([0-9]{1,15})\.(?:sqlite3(?:-wal|-shm|-journal)?|seal)"
+    r"|vectors-([0-9]{1,15})-([0-9]{1,15})\.(?:rows|lists|faiss)"
 )
-_FORMAT_1 = re.compile(r"catalog\.(?:sqlite3(?:-wal|-shm|-journal)?|seal)|vectors\.json|vectors-\d+\.faiss")
+_FORMAT_1 = re.compile(r"catalog\.(?:sqlite3(?:-wal|-shm|-journal)?|seal)|vectors\.json|vectors-[0-9]{1,15}\.faiss")
 _PARTIAL = re.compile(r"\.(?:catalog|vectors|index|writer)[-.].*\.partial(?:-wal|-shm|-journal)?")
-_DAMAGED = re.compile(r"damaged-\d+\.sqlite3")
+_DAMAGED = re.compile(r"damaged-[0-9]{1,15}\.sqlite3")
 _LOCK = re.compile(r"writer\.(?:lock|json)")
 
 
@@ -52,6 +56,25 @@ class Pointer:
     next: int | None = None
     """Number of a catalog that is being made with another model."""
     format: int = FORMAT_VERSION
+
+
+MAX_NUMBER = 10**15
+"""Highest number of a catalog, of a segment's files."""
+
+
+def _pointer(said: Mapping[str, Any]) -> Pointer:
+    """A pointer from what a file says.
+
+    Raises:
+        ValueError, TypeError: it says something else.
+    """
+    pointer = Pointer(**said)
+    numbers = (pointer.catalog, *(one for one in (pointer.former, pointer.next) if one is not None), pointer.format)
+    if not isinstance(pointer.index, str) or len(pointer.index) > 100:
+        raise ValueError("its index is no short text")
+    if any(type(number) is not int or not 0 <= number <= MAX_NUMBER for number in numbers):
+        raise ValueError("it names catalogs by something else than numbers")
+    return pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +175,9 @@ class IndexFolder:
         """
         try:
             said = read_checked(self.pointer)
-            if isinstance(said.get("format"), int) and said["format"] > FORMAT_VERSION:
+            if type(said.get("format")) is int and said["format"] > FORMAT_VERSION:
                 raise self.too_new(said["format"])
-            return Pointer(**said)
+            return _pointer(said)
         except FileNotFoundError as error:
             if self.catalog(0).is_file():
                 return Pointer("", 0, format=1)
@@ -162,13 +185,15 @@ class IndexFolder:
             raise self.damage(f"{POINTER} is missing") from error
         except (ValueError, TypeError) as error:
             raise self.damage(f"{POINTER} is damaged: {error}") from error
+        except NotRegularFileError as error:
+            raise self.damage(f"{POINTER} cannot be used: {error.strerror}") from error
         except OSError as error:
             raise StoreError(f"{self.pointer} cannot be read: {error.strerror}") from error
 
     def pointer_file(self) -> tuple[int, ...] | None:
         """What tells whether the pointer's file is still the same one; None if there is none."""
         try:
-            found = self.pointer.stat()
+            found = os.lstat(self.pointer)
         except OSError:
             return None
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

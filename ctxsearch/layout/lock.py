@@ -13,6 +13,11 @@ from pathlib import Path
 
 from ctxsearch import forking
 from ctxsearch.errors import IndexBusyError, StoreError
+from ctxsearch.layout import untrusted
+from ctxsearch.layout.files import replace_atomically
+
+MAX_HOLDER_BYTES = 4096
+"""Size of writer.json."""
 
 LOCK_TIMEOUT_SECONDS = 30.0
 """How long a second writer waits for the first, unless told otherwise."""
@@ -36,6 +41,7 @@ def writer_lock(folder: Path, timeout: float) -> Iterator[None]:
     lock = FileLock(folder / "writer.lock", timeout=timeout)
     holder = folder / "writer.json"
     try:
+        untrusted.check_file(folder / "writer.lock", written=False)
         lock.acquire()
     except Timeout as error:
         raise IndexBusyError(
@@ -62,14 +68,17 @@ def _write_holder(path: Path) -> None:
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200],
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(said) + "\n", encoding="utf-8")
-    partial.replace(path)
+
+    def write(partial: Path) -> None:
+        partial.write_text(json.dumps(said) + "\n", encoding="utf-8")
+
+    replace_atomically(path, write)
 
 
 def _describe(path: Path) -> str:
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {said['pid']} on {said['host']} (since {said['since']}: {said['command']})"
+        said = untrusted.parse_json(untrusted.read_file(path, MAX_HOLDER_BYTES))
+        pid, host, since, command = (str(said[name])[:300] for name in ("pid", "host", "since", "command"))
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
+    return f"process {pid} on {host} (since {since}: {command})"

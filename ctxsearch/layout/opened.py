@@ -19,13 +19,12 @@ from pathlib import Path
 
 from ctxsearch import forking, locks
 from ctxsearch.errors import StoreError
+from ctxsearch.layout import untrusted
 
 FileKey = tuple[int, int]
 """Device and inode: two paths of one file share their locks."""
 
 CHUNK_BYTES = 1 << 20
-
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass
@@ -47,7 +46,7 @@ def connect(path: Path) -> FileKey:
         OSError: the file is not there.
         StoreError: SQLite had it open when this process was forked.
     """
-    found = path.stat()
+    found = os.lstat(path)
     key = found.st_dev, found.st_ino
     if key in _inherited:
         raise StoreError(
@@ -84,10 +83,10 @@ def reading(path: Path) -> Iterator[Iterator[bytes]]:
         OSError: the file cannot be read.
     """
     if os.name == "nt":  # no POSIX locks, and no pread
-        with path.open("rb") as file:
+        with untrusted.open_to_read(path) as file:
             yield iter(lambda: file.read(CHUNK_BYTES), b"")
         return
-    found = path.stat()
+    found = os.lstat(path)
     key = found.st_dev, found.st_ino
     with _lock:
         opened = _files.setdefault(key, _OpenFile())
@@ -95,7 +94,7 @@ def reading(path: Path) -> Iterator[Iterator[bytes]]:
     try:
         with _lock:
             if opened.descriptor is None:
-                opened.descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW)
+                opened.descriptor = untrusted.open_file(path)
         yield _chunks(opened.descriptor)
     finally:
         with _lock:

@@ -10,6 +10,7 @@ own path is the user's, and may have links. Windows has no `O_NOFOLLOW`: there a
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import stat
@@ -85,6 +86,11 @@ def check_file(path: Path, *, written: bool) -> None:
         raise NotRegularFileError(path, SHARED)
 
 
+def open_to_read(path: Path) -> io.BufferedReader:
+    """A regular file, open for reading; see `open_file`."""
+    return os.fdopen(open_file(path), "rb")
+
+
 def read_file(path: Path, most: int) -> bytes:
     """The content of a regular file of at most ``most`` bytes.
 
@@ -93,7 +99,7 @@ def read_file(path: Path, most: int) -> bytes:
         ValueError: it is larger.
         OSError: it cannot be read.
     """
-    with os.fdopen(open_file(path), "rb") as file:
+    with open_to_read(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise ValueError(f"{path.name} is larger than {most:,} bytes")

@@ -6,6 +6,7 @@ Whoever calls these holds the writer's lock, but for `back_up`, which only reads
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 
 from ctxsearch.catalog import Catalog, make
 from ctxsearch.errors import ArgumentError, DamagedIndexError, NotAnIndexError, StoreError
-from ctxsearch.layout import IndexFolder, Pointer, step, sync_file, sync_folder
+from ctxsearch.layout import IndexFolder, Pointer, step, sync_file, sync_folder, untrusted
 from ctxsearch.passport import Passport
 from ctxsearch.records import FailedSource, RepairReport, WholeDocument
 from ctxsearch.store.publishing import Publisher
@@ -115,7 +116,7 @@ def back_up(folder: IndexFolder, catalog: Catalog, destination: Path) -> None:
     """
     if destination.exists():
         raise ArgumentError(f"{destination} exists already; name a folder that does not")
-    partial = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
+    partial = destination.with_name(f".{destination.name}.{secrets.token_hex(8)}.partial")
     try:
         partial.mkdir(parents=True)
         copy = IndexFolder(partial)
@@ -212,8 +213,9 @@ def _save(folder: IndexFolder, pointer: Pointer, number: int) -> list[str]:
     copy = folder.root / f".{damaged.name}.damaged.partial"
     try:
         for log in ("", "-wal"):
+            copy.with_name(copy.name + log).unlink(missing_ok=True)
             if damaged.with_name(damaged.name + log).is_file():
-                shutil.copyfile(damaged.with_name(damaged.name + log), copy.with_name(copy.name + log))
+                _copy_file(damaged.with_name(damaged.name + log), copy.with_name(copy.name + log))
         if pointer.catalog:
             Catalog.mend_header(copy)
         source = Catalog(copy, read_only=True, damaged=True)
@@ -245,9 +247,20 @@ def _save(folder: IndexFolder, pointer: Pointer, number: int) -> list[str]:
     finally:
         if source is not None:
             source.close()
-        for log in ("", "-wal", "-shm"):
-            copy.with_name(copy.name + log).unlink(missing_ok=True)
+        for log in ("", "-wal", "-shm", "-journal"):
+            with suppress(OSError):
+                copy.with_name(copy.name + log).unlink(missing_ok=True)
     return lost
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy a file; no link is followed on either side.
+
+    Raises:
+        OSError: it cannot be read, or written.
+    """
+    with untrusted.open_to_read(source) as read, os.fdopen(untrusted.create(target), "wb") as written:
+        shutil.copyfileobj(read, written)
 
 
 def _guess(folder: IndexFolder) -> Pointer:
@@ -343,7 +356,8 @@ def _fill(
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; the index is as it was") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
     step("catalog: renamed")
     _finish(folder, number)
     return counts

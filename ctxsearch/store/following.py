@@ -69,7 +69,7 @@ class Follower:
         return vectors
 
     def _follows(self, vectors: VectorIndex, catalog: Catalog, generation: int) -> bool:
-        floor = catalog.fact("floor")
+        floor = catalog.floor()
         if floor is None or not floor <= self._generation < generation:
             return False
         published = Published.from_fact(catalog.fact("segments"))
@@ -94,7 +94,7 @@ class Follower:
         self._read_at, self._large = 0, set()
         vectors = self._empty()
         published = Published.from_fact(catalog.fact("segments"))
-        if published is None or published.floor < (catalog.fact("floor") or 0):
+        if published is None or published.floor < (catalog.floor() or 0):
             return vectors, 0
         try:
             for note in published.segments:

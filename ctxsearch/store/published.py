@@ -45,10 +45,22 @@ class Published:
 
     @classmethod
     def from_fact(cls, said: Any) -> Published | None:
-        """From the catalog's fact; None where nothing was published."""
+        """From the catalog's fact; None where nothing was published, or the fact is damaged: vectors are made anew."""
         if not said:
             return None
-        return cls(said["generation"], said["contexts"], tuple(Note(**note) for note in said["segments"]))
+        try:
+            published = cls(said["generation"], said["contexts"], tuple(Note(**note) for note in said["segments"]))
+        except (KeyError, TypeError):
+            return None
+        return published if published._is_valid() else None
+
+    def _is_valid(self) -> bool:
+        numbers = [self.generation, self.contexts]
+        for note in self.segments:
+            numbers += [note.serial, note.generation, note.contexts, note.rows, note.first, note.last, note.header]
+        if any(type(number) is not int or not 0 <= number < 2**53 for number in numbers):
+            return False
+        return all(note.lists is None or isinstance(note.lists, dict) for note in self.segments)
 
     def to_fact(self) -> dict[str, Any]:
         return asdict(self)

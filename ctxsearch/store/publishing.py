@@ -121,7 +121,7 @@ class Publisher:
 
     def _pieces(self, catalog: Catalog, before: Published | None, check: bool) -> list[_Piece]:
         """What there is, in the order of ids: segments that can be used, and what the catalog alone has."""
-        if before is None or before.floor < (catalog.fact("floor") or 0):
+        if before is None or before.floor < (catalog.floor() or 0):
             return self._from_catalog(catalog, 0, None)
         first, added = catalog.contexts_since(before.generation)
         if added and first <= before.last:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import mmap
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ctxsearch.layout import untrusted
 from ctxsearch.records import FloatArray, IntArray
 from ctxsearch.vectors import codes
 from ctxsearch.vectors.centroids import Centroids
@@ -116,8 +118,12 @@ class Lists:
         """
         if said.get("version") != VERSION:
             raise VectorFileError(f"{path} was made by another version of this program")
+        numbers = [said.get(name) for name in ("lists", "bytes", "before", "head")]
+        if any(type(number) is not int or not 0 <= number < 2**53 for number in numbers):
+            raise VectorFileError(f"{path} is not what the catalog says")
         try:
-            if path.stat().st_size != said["bytes"] or _digest(path, said["head"]) != said["sha256"]:
+            size = os.lstat(path).st_size
+            if not size == said["bytes"] >= said["head"] or _digest(path, said["head"]) != said["sha256"]:
                 raise VectorFileError(f"{path} is damaged")
         except OSError as error:
             raise VectorFileError(f"{path} cannot be read") from error
@@ -126,7 +132,10 @@ class Lists:
         def load() -> _Mapped:
             return _map(path, said, rows)
 
-        return cls(rows, dim, said["lists"], Levels.from_json(said["levels"]), load)
+        try:
+            return cls(rows, dim, said["lists"], Levels.from_json(said["levels"]), load)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise VectorFileError(f"{path} is not what the catalog says") from error
 
     def search(
         self, vector: FloatArray, rows: int, probes: int, chosen: Selection | None, *, beside: bool = False
@@ -260,13 +269,14 @@ def _map(path: Path, said: dict[str, Any], rows: int) -> _Mapped:
     from ctxsearch.vectors.library import faiss
 
     try:
-        with path.open("rb") as file:
+        with untrusted.open_to_read(path) as file:
             content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
         behind = content[said["before"] :]
         plain = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(behind), len(behind)))
-    except (OSError, ValueError, RuntimeError) as error:
+        held = plain.ntotal, plain.nlist
+    except (OSError, ValueError, RuntimeError, AttributeError) as error:  # AttributeError: another kind of index
         raise VectorFileError(f"{path} cannot be read") from error
-    if (plain.ntotal, plain.nlist) != (rows, said["lists"]):
+    if held != (rows, said["lists"]):
         raise VectorFileError(f"{path} has the lists of other rows")
     return _Mapped(Codes(plain.quantizer, plain.pq, rows, plain.invlists, (plain, content)), plain.quantizer)
 
@@ -300,12 +310,12 @@ def lists_are_whole(path: Path, said: dict[str, Any]) -> bool:
 
 def _checksum(path: Path) -> int:
     found = 0
-    with path.open("rb") as file:
+    with untrusted.open_to_read(path) as file:
         while some := file.read(1 << 20):
             found = zlib.crc32(some, found)
     return found
 
 
 def _digest(path: Path, head: int) -> str:
-    with path.open("rb") as file:
+    with untrusted.open_to_read(path) as file:
         return hashlib.sha256(file.read(head)).hexdigest()

@@ -29,6 +29,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxsearch.layout import untrusted
 from ctxsearch.records import IntArray
 
 ROWS_PER_CONTEXT = 512
@@ -115,7 +116,7 @@ class Segment:
             VectorFileError: it is missing, not such a file, or its header or tables are damaged.
         """
         try:
-            file = io.FileIO(path)
+            file = io.FileIO(untrusted.open_file(path))
         except OSError as error:
             raise VectorFileError(f"{path} cannot be read") from error
         try:
