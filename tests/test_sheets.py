@@ -28,6 +28,16 @@ def test_tables_side_by_side_are_cut_apart_where_their_rows_differ() -> None:
     assert shown({0: "A,B,,C", 1: "1,2,,3", 2: "4,5,,6"}) == "A: 1 | B: 2 | C: 3\nA: 4 | B: 5 | C: 6"
 
 
+def test_tables_that_touch_at_a_corner_are_cut_apart() -> None:
+    rows = {0: "A,B", 1: "1,2", 2: ",,C,D", 3: ",,3,4"}
+    assert shown(rows) == "A: 1 | B: 2\n\nC: 3 | D: 4"
+
+
+def test_numbers_of_rows_beside_an_empty_column_stay_with_their_rows() -> None:
+    rows = {0: "Power system", 1: "1,,Voltage,kV,130", 2: "2,,Frequency,Hz,50"}
+    assert shown(rows).splitlines()[-2:] == ["1 | Voltage | kV | 130", "2 | Frequency | Hz | 50"]
+
+
 def test_row_that_the_file_marks_names_the_columns() -> None:
     rows = {0: "10,20", 1: "1,2"}
     assert shown(rows) == "10 | 20\n1 | 2"

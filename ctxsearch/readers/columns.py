@@ -194,8 +194,9 @@ def _reappear(row: Sequence[CellLike | None], body: Matrix) -> bool:
 
 
 def _column(body: Matrix, column: int) -> list[str]:
-    cells = (row[column] for row in body if column < len(row))
-    return [cell.text for cell in cells if cell and cell.text not in _BLANK and cell.columns == 1]
+    """What the cells of a column say; not those over the whole width, which are titles."""
+    cells = (row[column] for row in body if column < len(row) and len(_distinct(row)) > 1)
+    return [cell.text for cell in cells if cell and cell.text not in _BLANK]
 
 
 def _place(row: Sequence[CellLike | None], cell: CellLike) -> slice:

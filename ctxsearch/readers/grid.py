@@ -167,8 +167,8 @@ class Grid:
             self._spanning.append((column, cell, cell.rows - 1))
 
     def _used(self, rows: list[list[Placed]]) -> list[int]:
-        """The columns in which something stands."""
-        return sorted({column + n for row in rows for column, cell in row for n in range(cell.columns)})
+        """The columns in which a cell begins: one that others only reach over is no column of its own."""
+        return sorted({column for row in rows for column, _ in row})
 
     def _filled_rows(self) -> tuple[list[list[Placed]], list[bool]]:
         """Rows with text of their own, cells in the order of their columns; and which are marked as headings."""

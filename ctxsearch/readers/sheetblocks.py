@@ -60,11 +60,36 @@ def _apart(cells: Sequence[SheetCell]) -> Iterator[list[SheetCell]]:
     for band in _cut(cells, across=False):
         columns = _cut(sorted(band, key=lambda cell: cell.column), across=True)
         extents = {(min(c.row for c in side), max(c.row + c.rows for c in side)) for side in columns}
-        if len(columns) > 1 and len(extents) > 1 and all(len({c.row for c in side}) > 1 for side in columns):
+        if len(columns) > 1 and len(extents) > 1 and all(map(_is_table, columns)):
             for side in columns:
+                yield from _apart(sorted(side))
+        elif corner := _corner(band):
+            for side in corner:
                 yield from _apart(sorted(side))
         else:
             yield list(band)
+
+
+def _corner(band: Sequence[SheetCell]) -> list[list[SheetCell]]:
+    """Two tables that touch at a corner alone: no row of the one goes on in the other. Empty if there are none."""
+    cells = sorted(band, key=lambda cell: cell.column)
+    above: list[int] = []  # the last row of what is left of each cell, itself counted
+    for cell in cells:
+        above.append(max(cell.row + cell.rows - 1, above[-1] if above else -1))
+    first = cells[-1].row
+    for number in range(len(cells) - 1, 0, -1):
+        first = min(first, cells[number].row)
+        if cells[number].column == cells[number - 1].column or above[number - 1] >= first:
+            continue
+        sides = [cells[:number], cells[number:]]
+        if all(map(_is_table, sides)):
+            return sides
+    return []
+
+
+def _is_table(cells: Sequence[SheetCell]) -> bool:
+    """Whether cells make a table that can be understood without what stands beside it."""
+    return len({cell.row for cell in cells}) > 1 and len({cell.column for cell in cells}) > 1
 
 
 def _cut(cells: Sequence[SheetCell], across: bool) -> list[list[SheetCell]]:

@@ -19,14 +19,14 @@ EDGE = 0.13
 """Share of a page's height, at its top and its bottom, where running heads stand."""
 EDGE_LINES = 3
 """So many lines at the top and at the bottom may be running heads."""
-MIN_PAGES = 3
-"""A running head stands on so many pages at least."""
+MIN_NUMBERED = 3
+"""A page number stands on so many pages at least."""
+MIN_PAGES = 4
+"""A running head on so many: three payslips say the same of themselves."""
 MIN_SHARE = 0.4
 """And on this share of the pages from its first to its last: every other one, as left and right pages differ."""
-EVIDENT_PAGES = 4
-"""One that stands on fewer pages stays on the first of them: it may be all that says so."""
 WHOLE_SHARE = 0.5
-"""One that reaches over less of the document, such as the title of a chapter, stays there as well."""
+"""One that reaches over less of the document, such as the title of a chapter, stays on the first of its pages."""
 SAME_HEIGHT = 0.012
 """Lines are in the same place if their heights differ by less than this share of the page."""
 LARGE = 1.3
@@ -114,7 +114,7 @@ def _page_numbers(edges: list[_Edge]) -> set[int]:
         for near in _in_one_place(group):
             if not all(found.alone for found in near) and abs(offset) > MAX_OFFSET:
                 continue
-            (chosen if len({found.edge.page for found in near}) >= MIN_PAGES else few).extend(near)
+            (chosen if len({found.edge.page for found in near}) >= MIN_NUMBERED else few).extend(near)
     places = [(found.edge.high, found.edge.line.relative_height) for found in chosen]
     for found in few:  # a preface of two pages, numbered as the rest is
         height = found.edge.line.relative_height
@@ -158,7 +158,7 @@ def _running_heads(edges: list[_Edge], pages: Sequence[Page], size: float) -> se
                 if lines[0].line.size > LARGE * size and not whole:
                     continue
                 is_fact = bool(_FACT.search(lines[0].line.text))
-                stays = run[0] if len(run) < EVIDENT_PAGES or not whole or is_fact else -1
+                stays = run[0] if not whole or is_fact else -1
                 found.update(id(edge.line) for edge in lines if edge.page != stays)
     return found
 

@@ -28,6 +28,9 @@ FAR = 3.0
 TIGHT = 0.9
 """Lines of one cell are nearer to each other than this share of the distance of rows."""
 
+TOUCHING = 0.12
+"""Pieces that are nearer to each other than this share of their height have no space between them."""
+
 Row = list[Line]
 
 
@@ -294,12 +297,16 @@ def _table(rows: list[Row], group: int) -> list[Line]:
 
 
 def _joined(row: Row) -> Line:
-    """The pieces of a line as one."""
+    """The pieces of a line as one; what touches, such as an index below a letter, is one word."""
     if len(row) == 1:
         return row[0]
+    text = row[0].text
+    for one, other in itertools.pairwise(row):
+        touches = abs(other.left - one.right) < TOUCHING * max(one.size, other.size)
+        text += other.text if touches else f" {other.text}"
     return replace(
         max(row, key=lambda piece: len(piece.text)),
-        text=" ".join(piece.text for piece in row),
+        text=text,
         left=min(piece.left for piece in row),
         right=max(piece.right for piece in row),
         hyphenated=row[-1].hyphenated,
