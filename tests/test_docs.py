@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 PAGES = [
-    *("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "data/README.md", "docs/terminal.md"),
+    *("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "data/README.md", "docs/api.md", "docs/terminal.md"),
     *("benchmarks/QUALITY.md", "benchmarks/SCALE.md", "benchmarks/ENCODER.md"),
 ]
 
