@@ -50,6 +50,7 @@ from ctxsearch.store import LocalStore, Snapshot, Writer
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from ctxsearch import text_encoder
     from ctxsearch.encoder import Encoder
     from ctxsearch.ingest import ProgressListener
     from ctxsearch.query import Embed
@@ -61,6 +62,7 @@ def open(
     create: bool = True,
     model: str | os.PathLike[str] | None = None,
     read_only: bool = False,
+    encoder: text_encoder.Encoder | None = None,
     lock_timeout: float | None = None,
     recall: float | None = None,
 ) -> Index:
@@ -73,6 +75,7 @@ def open(
             separator is a name, looked for among the user's models and the one in the package. A folder that is named
             here is remembered: until then an index cannot have it loaded by saying that its model is there.
         read_only: refuse to change anything.
+        encoder: a `ctxsearch.Encoder` in place of a model, so that several indexes share one that is loaded.
         lock_timeout: seconds to wait for another process that writes; None for $CTXSEARCH_LOCK_TIMEOUT, or 30.
         recall: in a large index, the share of the ten best contexts that is found by meaning, on average; 1.0 searches
             exactly. None for 0.99.
@@ -94,7 +97,7 @@ def open(
     timeout = _lock_timeout(lock_timeout)
     if read_only or not create:
         folder.require()
-    named = find_model(model) if model is not None else None
+    named = _named_model(model, encoder)
     if folder.exists():
         store = LocalStore(folder, timeout)
     else:
@@ -106,13 +109,26 @@ def open(
         store.close()
         raise PassportMismatchError(
             f"{folder.root} was made with the model {label}, not with {named.passport.label}; leave out the model, or "
-            f"take the index over to this one with: ctxsearch reembed --model {model} --index {folder.root}"
+            f"take the index over to this one with: ctxsearch reembed --model {named.path} --index {folder.root}"
         )
     if named:
         consent.confirm(named.path, named.passport.fingerprint)
     if recall is not None:
         store.recall = recall
-    return Index(folder, store, named, read_only)
+    return Index(folder, store, named, read_only, None if encoder is None else encoder._encoder)
+
+
+def _named_model(model: str | os.PathLike[str] | None, encoder: text_encoder.Encoder | None) -> ModelFolder | None:
+    """The model that a caller names, if any."""
+    if encoder is None:
+        return find_model(model) if model is not None else None
+    if model is not None:
+        raise ArgumentError("open takes a model or an encoder, which has its own model; not both")
+    from ctxsearch.text_encoder import Encoder as TextEncoder
+
+    if not isinstance(encoder, TextEncoder):
+        raise ArgumentError(f"encoder is {arguments.described(encoder)}; expected a ctxsearch.Encoder")
+    return encoder._model
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
@@ -143,12 +159,19 @@ def _lock_timeout(seconds: float | None) -> float:
 class Index:
     """An open index. Made by `ctxsearch.open`; a context manager that closes itself. Threads may share one."""
 
-    def __init__(self, folder: IndexFolder, store: LocalStore, model: ModelFolder | None, read_only: bool) -> None:
+    def __init__(
+        self,
+        folder: IndexFolder,
+        store: LocalStore,
+        model: ModelFolder | None,
+        read_only: bool,
+        encoder: Encoder | None = None,
+    ) -> None:
         self._folder = folder
         self._store = store
         self._models = {model.passport.fingerprint: model} if model else {}
         self._read_only = read_only
-        self._encoder: Encoder | None = None
+        self._encoder = encoder
         self._loading = locks.make(locks.Rank.ENCODER)
         self._background = asynchronous.Background()
         forking.register(self)

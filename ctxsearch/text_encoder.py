@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Encoder:
-    """Embeds texts with a model; threads may share one.
+    """Embeds texts with a model; threads, and indexes, may share one (``ctxsearch.open(path, encoder=…)``).
 
     Embeddings of two encoders can be compared where their `fingerprint` is the same.
     """
@@ -39,7 +39,8 @@ class Encoder:
         """
         if threads is not None:
             threads = arguments.integer(threads, "threads", least=1)
-        self._encoder = ModelEncoder(find_model(model), threads=threads)
+        self._model = find_model(model)
+        self._encoder = ModelEncoder(self._model, threads=threads)
 
     def __repr__(self) -> str:
         return f"<ctxsearch.Encoder {self._passport.label}, {self.dim} dimensions>"

@@ -68,6 +68,26 @@ def test_the_encoder_gives_what_an_index_searches_with(sample: ctxsearch.Index) 
     assert encoder.count_tokens(["An otter.", ""]) == [len("an otter .".split()), 0]
 
 
+def test_indexes_share_an_encoder(tmp_path: Path, sample: ctxsearch.Index) -> None:
+    encoder = ctxsearch.Encoder()
+    for path in (tmp_path / "new", sample.path):
+        with ctxsearch.open(path, encoder=encoder) as index:
+            assert index._get_encoder() is encoder._encoder
+    with ctxsearch.open(tmp_path / "new", encoder=encoder) as index:
+        index.add([ctxsearch.Document("An otter swims.", "a")])
+        assert index.query("otter")[0].source == "a"
+    assert encoder.embed_questions(["still there"]).shape == (1, encoder.dim)
+    with pytest.raises(ctxsearch.ArgumentError, match="a model or an encoder"):
+        ctxsearch.open(tmp_path / "new", encoder=encoder, model=encoder.name)
+    with pytest.raises(ctxsearch.ArgumentError, match=r"expected a ctxsearch\.Encoder"):
+        ctxsearch.open(tmp_path / "new", encoder="ctxsearch-l6-int8")  # type: ignore[arg-type]
+
+
+def test_an_encoder_of_another_space_is_refused(index: ctxsearch.Index) -> None:
+    with pytest.raises(ctxsearch.PassportMismatchError, match="was made with the model hash"):
+        ctxsearch.open(index.path, encoder=ctxsearch.Encoder())
+
+
 def test_no_texts_have_no_rows(index: ctxsearch.Index) -> None:
     encoder = ctxsearch.Encoder()
     for found in (encoder.embed_questions([]), encoder.embed_contexts(iter([]))):

@@ -189,7 +189,9 @@ def main(folder: Path) -> None:
         asyncio.run(serve(index, folder / "docs"))
         care(index, folder)
         model = index.model.path
-    with ctxsearch.open(index.path, model=model, read_only=True) as index:
+    with ctxsearch.open(folder / "other", encoder=ctxsearch.Encoder(model)) as index:
+        assert len(index) == 0
+    with ctxsearch.open(folder / "index", model=model, read_only=True) as index:
         try:
             index.delete("memo:1")
         except ctxsearch.CtxsearchError as error:
