@@ -72,6 +72,9 @@ class HashEncoder:
     def embed_questions(self, questions: Sequence[str]) -> list[Question]:
         return [Question(text, self.vector(text), self.vector(text), False) for text in questions]
 
+    def rest(self) -> None:
+        """There is no memory to give back."""
+
     def begin_questions(self, questions: Sequence[str]) -> UnderWay[list[Question]]:
         return UnderWay(partial(self.embed_questions, questions))
 
