@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from ctxsearch import locks
 
@@ -128,43 +128,60 @@ def writing(
     return _described(call, method, f"The loop goes on meanwhile. If it is cancelled, it ends {ends}.")
 
 
+class _Begun(NamedTuple, Generic[T]):
+    """A call on its way."""
+
+    future: Future[T]
+    awaited: asyncio.Future[T]
+    threads: list[threading.Thread]
+    """The one that runs it, from when it does."""
+
+
 async def _read(workers: Workers, call: Callable[[], T]) -> T:
-    future, awaited = _begun(workers, call)
     import asyncio
 
+    begun = _begin(workers, call)
     try:
-        await asyncio.wait([awaited])
+        await asyncio.wait([begun.awaited])
     except asyncio.CancelledError:
-        if not future.cancel():
-            awaited.add_done_callback(_forget)
+        if not begun.future.cancel():
+            begun.awaited.add_done_callback(_forget)
         raise
-    return awaited.result()
+    return begun.awaited.result()
 
 
 async def _write(workers: Workers, call: Callable[[], T], stop: threading.Event | None = None) -> T:
-    future, awaited = _begun(workers, call)
     import asyncio
 
+    begun = _begin(workers, call)
     try:
-        await asyncio.wait([awaited])
+        await asyncio.wait([begun.awaited])
     except asyncio.CancelledError:
-        if not future.cancel():
+        if not begun.future.cancel():
             if stop:
                 stop.set()
-            while not awaited.done():
+            while not begun.awaited.done():
                 with suppress(asyncio.CancelledError):  # it is on its way to its end
-                    await asyncio.wait([awaited])
-            _forget(awaited)
+                    await asyncio.wait([begun.awaited])
+            _forget(begun.awaited)
+            for thread in begun.threads:
+                thread.join()  # it has done its work, and ends
         raise
-    return awaited.result()
+    return begun.awaited.result()
 
 
-def _begun(workers: Workers, call: Callable[[], T]) -> tuple[Future[T], asyncio.Future[T]]:
+def _begin(workers: Workers, call: Callable[[], T]) -> _Begun[T]:
     import asyncio
     import contextvars
 
-    future = workers.submit(functools.partial(contextvars.copy_context().run, call))
-    return future, asyncio.wrap_future(future)
+    context, threads = contextvars.copy_context(), list[threading.Thread]()
+
+    def run() -> T:
+        threads.append(threading.current_thread())
+        return context.run(call)
+
+    future = workers.submit(run)
+    return _Begun(future, asyncio.wrap_future(future), threads)
 
 
 def _forget(awaited: asyncio.Future[Any]) -> None:

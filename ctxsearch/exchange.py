@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from ctxsearch import logs
 from ctxsearch.errors import ModelError, PassportMismatchError, SourceError, StoreError
 from ctxsearch.layout import replace_atomically
 from ctxsearch.passport import Passport
@@ -94,6 +95,7 @@ def import_into(store: Store, path: Path, index_name: str) -> ImportReport:
                 if values["sha256"] != digest.hexdigest() or added + updated + unchanged != expected:
                     raise SourceError(str(path), "is damaged: it is not what was exported; export it again")
                 generation = writer.commit()
+                logs.info("imported %s into %s: %d documents added, %d updated", path, index_name, added, updated)
                 return ImportReport(index_name, generation, added, updated, unchanged, contexts)
             else:
                 document = _document(path, number, values, passport.dim)

@@ -763,6 +763,7 @@ class Index:
         """Give back the space of what was deleted; nothing of it stays in any file. Former models go as well."""
         self._require_writable()
         stores.compact(self._store)
+        logs.info("compacted %s", self.path)
 
     def reindex(self) -> None:
         """Make full-text search anew, by the words of this version; `IndexStatus.words` says whether it is of use.

@@ -47,6 +47,10 @@ CONTEXTS_PER_WINDOW = 1024
 CONTEXTS_OF_FIRST_WINDOW = 128
 """The first window is small, so that the encoder need not wait for long."""
 
+CONTEXTS_PER_STOPPABLE_WINDOW = 256
+"""Where a caller may stop the run, since that waits for the windows that are with the encoder: some seconds, not ten. One
+in twenty tokens more is padding."""
+
 WINDOWS_EMBEDDED = 2
 """Windows with the encoder at once: when the last batches of one leave a core free, it begins with the next."""
 
@@ -382,7 +386,8 @@ class _Run:
 
     def _windows(self, documents: Iterable[Document]) -> Iterator[list[_Part]]:
         window: list[_Part] = []
-        size, most = 0, min(CONTEXTS_OF_FIRST_WINDOW, CONTEXTS_PER_WINDOW)
+        whole = CONTEXTS_PER_WINDOW if self._stop is None else min(CONTEXTS_PER_WINDOW, CONTEXTS_PER_STOPPABLE_WINDOW)
+        size, most = 0, min(CONTEXTS_OF_FIRST_WINDOW, whole)
         try:
             for document in documents:
                 self._give_way()
@@ -393,7 +398,7 @@ class _Run:
                 for context, rows in self._cut(part.document):
                     if size == most:
                         yield window
-                        window, size, most = [], 0, CONTEXTS_PER_WINDOW
+                        window, size, most = [], 0, whole
                         if part.contexts:
                             part = replace(part, first=False, contexts=[], rows=None)
                     if not part.contexts:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ctxsearch import canaries, contexts
+from ctxsearch import canaries, contexts, logs
 from ctxsearch.records import Context, Document, ReembedReport, Sentence, WholeContext, WholeDocument
 from ctxsearch.store import Successor
 
@@ -44,6 +44,13 @@ def bring_up_to_date(successor: Successor, get_encoder: Callable[[], Encoder], i
             window = []
     generation = successor.flip()
     documents, count, _ = successor.counts()
+    logs.info(
+        "%s is of the model %s now: %d documents, %d embedded",
+        index_name,
+        successor.passport.label,
+        documents,
+        embedded,
+    )
     return ReembedReport(
         index=index_name,
         generation=generation,

@@ -154,6 +154,7 @@ def test_a_write_that_is_cancelled_stops_at_the_next_window(index: ctxsearch.Ind
         started = time.perf_counter()
         with pytest.raises(asyncio.CancelledError):
             await adding
+        assert threads() == []
         assert time.perf_counter() - started < 20 * WINDOW_SECONDS
         before = taken
         committed = len(index)
@@ -166,6 +167,29 @@ def test_a_write_that_is_cancelled_stops_at_the_next_window(index: ctxsearch.Ind
     assert no_threads_are_left()
     assert index.verify() == []
     assert [document.source for document in index.iterate()][:-1] == [f"memo:{n}" for n in range(len(index) - 1)]
+
+
+def test_an_ingest_that_is_cancelled_stops_and_goes_on_later(index: ctxsearch.Index, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for n in range(1000):
+        (folder / f"{n:04}.txt").write_text(f"The heron number {n} waits.")
+
+    async def main() -> None:
+        ingesting = asyncio.create_task(index.aingest([folder], prune=True))
+        while not await index.acount():
+            await asyncio.sleep(0.01)
+        ingesting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ingesting
+        before = len(index)
+        assert 0 < before < 1000
+        report = await index.aingest([folder], prune=True)
+        assert (report.documents.unchanged, report.documents.added) == (before, 1000 - before)
+
+    asyncio.run(main())
+    assert no_threads_are_left()
+    assert (len(index), index.verify()) == (1000, [])
 
 
 def test_a_write_that_times_out_stops(index: ctxsearch.Index) -> None:
