@@ -48,8 +48,8 @@ CONTEXTS_OF_FIRST_WINDOW = 128
 """The first window is small, so that the encoder need not wait for long."""
 
 CONTEXTS_PER_STOPPABLE_WINDOW = 256
-"""Where a caller may stop the run, since that waits for the windows that are with the encoder: some seconds, not ten. One
-in twenty tokens more is padding."""
+"""Where a caller may stop the run, since that waits for the windows that are with the encoder: some seconds, not ten.
+One in twenty tokens more is padding."""
 
 WINDOWS_EMBEDDED = 2
 """Windows with the encoder at once: when the last batches of one leave a core free, it begins with the next."""
