@@ -393,8 +393,8 @@ class Index:
     ) -> int:
         """Change metadata of documents, in one commit; nothing is embedded again.
 
-        The changes stay when a file is ingested again as it was. When the file has changed, or a document of that
-        source is added, its metadata are what the new one says.
+        The changes stay when a file is ingested again as it was. When the file has changed or was renamed, or a
+        document of that source is added, its metadata are what the new one says.
 
         Args:
             documents: a source or an id, or several, or a condition on metadata, as in `query`.

@@ -160,6 +160,38 @@ def test_documents_are_counted_and_walked_through_by_id(store: Store, encoder: H
 
 
 @stores
+def test_documents_are_left_out_of_a_search(store: Store, encoder: HashEncoder) -> None:
+    with store.writer() as writer:
+        for n in range(4):
+            put(writer, encoder, f"s{n}", f"An otter {n}. It swims.", even=n % 2 == 0)
+        writer.commit()
+    with store.snapshot() as snapshot:
+        without = Filter({}, without=frozenset({1, 3}))
+        owners = snapshot.documents_of_contexts([1, 2, 3, 4, 99])
+        assert sorted(owners.values()) == [1, 2, 3, 4]
+        dense = snapshot.search_dense(encoder.vector("An otter 0."), 9, 0.8, without)
+        for candidates in (snapshot.search_lexical("otter", 9, without), dense):
+            assert {owners[candidate.context_id] for candidate in candidates} == {2, 4}
+        assert snapshot.count_documents(without) == 2
+        assert snapshot.count_documents(Filter({"even": True}, without=frozenset({1, 99}))) == 1
+
+
+@stores
+def test_what_is_rolled_back_is_not_there(store: Store, encoder: HashEncoder) -> None:
+    with store.writer() as writer:
+        put(writer, encoder, "a", "An otter swims.")
+        first = writer.commit()
+        put(writer, encoder, "b", "A heron waits.")
+        writer.roll_back()
+        assert writer.commit() == first
+        put(writer, encoder, "c", "A toad sits.")
+        writer.commit()
+    with store.snapshot() as snapshot:
+        assert texts(snapshot) == {"a": "An otter swims.", "c": "A toad sits."}
+        assert snapshot.contexts_with_vectors() == 2
+
+
+@stores
 def test_metadata_are_changed_alone(store: Store, encoder: HashEncoder) -> None:
     with store.writer() as writer:
         document_id = put(writer, encoder, "a", "An otter swims. It dives.", team="ops")
