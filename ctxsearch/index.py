@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,18 +14,16 @@ from typing import TYPE_CHECKING, Any
 from ctxsearch import arguments, asynchronous, consent, forking, locks, logs
 from ctxsearch import documents as stored
 from ctxsearch import store as stores
-from ctxsearch.calibration import Calibration
 from ctxsearch.documents import Named, Source, identifier, select
 from ctxsearch.errors import (
     ArgumentError,
     CtxsearchError,
     ModelError,
-    ModelNotFoundError,
     PassportMismatchError,
     StoreError,
 )
 from ctxsearch.layout import LOCK_TIMEOUT_SECONDS, IndexFolder
-from ctxsearch.passport import ModelFolder, Passport, find_model, is_name
+from ctxsearch.passport import ModelFolder, Passport, find_model
 from ctxsearch.records import (
     Answer,
     Document,
@@ -45,7 +42,8 @@ from ctxsearch.records import (
     StoredDocument,
     UnderWay,
 )
-from ctxsearch.store import LocalStore, Snapshot, Writer
+from ctxsearch.spaces import OneSpace, SpaceChangedError, calibration_of, look_for_model
+from ctxsearch.store import LocalStore
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -492,9 +490,9 @@ class Index:
         asked, mode = arguments.questions(questions, "questions"), arguments.mode(mode)
         wanted = Filter.of(where, missing)
         while True:
-            store = _OneSpace(self._store)
+            store = OneSpace(self._store)
             model = self._model_of_before() or self._model_or_why_not()
-            search = Search(k, mode, wanted, min_score, offset, group_by, _calibration(model, mode))
+            search = Search(k, mode, wanted, min_score, offset, group_by, calibration_of(model, mode))
             try:
                 return answer(
                     store,
@@ -504,7 +502,7 @@ class Index:
                     aside=self._encoder is None,  # a model that is loaded is quicker than a thread
                     index_name=str(self.path),
                 )
-            except _SpaceChangedError:
+            except SpaceChangedError:
                 continue  # another model took over between the question's embedding and the search
 
     def _nearest(
@@ -522,14 +520,14 @@ class Index:
 
         wanted = Filter.of(where, missing)
         while True:
-            store = _OneSpace(self._store)
+            store = OneSpace(self._store)
             space = store.passport
             store.enter(space)
-            calibration = _calibration(self._model_or_why_not(), "dense")
+            calibration = calibration_of(self._model_or_why_not(), "dense")
             search = Search(k, "dense", wanted, min_score, offset, group_by, calibration)
             try:
                 return nearest(store, unit_vector(vector, space.dim), search, index_name=str(self.path))
-            except _SpaceChangedError:
+            except SpaceChangedError:
                 continue
 
     def more_like(
@@ -879,44 +877,8 @@ class Index:
         """The model of an embedding space: one that was named, else by the passport's name, else where it was."""
         known = self._models.get(wanted.fingerprint)
         if known is None:
-            known = self._models[wanted.fingerprint] = self._look_for_model(wanted, path)
+            known = self._models[wanted.fingerprint] = look_for_model(wanted, path, self.path)
         return known
-
-    def _look_for_model(self, wanted: Passport, path: str) -> ModelFolder:
-        places: list[str | Path] = [wanted.name] if is_name(wanted.name) else []
-        confirmed = bool(path) and consent.is_confirmed(path, wanted.fingerprint)
-        if confirmed:
-            places.append(Path(path))
-        others: list[ModelFolder] = []
-        problems: list[ModelError] = []
-        for place in places:
-            try:
-                model = find_model(place)
-            except ModelNotFoundError:
-                continue
-            except ModelError as error:
-                problems.append(error)
-                continue
-            if model.passport.fingerprint == wanted.fingerprint:
-                return model
-            others.append(model)
-        if problems:
-            raise problems[0]
-        if path and not confirmed and _is_folder_here(path):
-            raise ModelError(
-                f"{self.path} was made with the model {wanted.label} and says that it is in {path}, which you have not "
-                f"named before; if you trust it, name it once: open(…, model={path!r}), or --model {path}"
-            )
-        if others:
-            raise PassportMismatchError(
-                f"{self.path} was made with the model {wanted.label}; the one of that name here is "
-                f"{others[0].passport.label}: name the right folder with --model, or take the index over with: "
-                f"ctxsearch reembed --model {others[0].passport.name} --index {self.path}"
-            )
-        raise ModelNotFoundError(
-            f"{self.path} was made with the model {wanted.label}, which is not here; name its folder with "
-            f"--model, install it, or take another: ctxsearch reembed --model NAME --index {self.path}"
-        )
 
     def _model_of_before(self) -> ModelFolder | None:
         """The model of the last call, if it is loaded and no other is known to have taken over; snapshots tell of one.
@@ -937,7 +899,7 @@ class Index:
         """The encoder of the newest generation's space."""
         return self._encoder_of(self._find_model(*self._store.space()))
 
-    def _embedder(self, space: _OneSpace, model: ModelFolder | CtxsearchError, beside: bool) -> Embed:
+    def _embedder(self, space: OneSpace, model: ModelFolder | CtxsearchError, beside: bool) -> Embed:
         """What begins to embed questions for one call. It asks nothing of the store, which the call reads meanwhile.
 
         Args:
@@ -964,53 +926,9 @@ class Index:
             return self._encoder
 
 
-def _is_folder_here(path: str) -> bool:
-    """Whether there is a folder on this machine; no other machine is asked, as a path of Windows may say."""
-    return not path.startswith(("\\\\", "//")) and os.path.isdir(path)
-
-
 def _glob(glob: str | None) -> str | None:
     return None if glob is None else arguments.name_of(glob, "glob")
 
 
 def _metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
     return {} if metadata is None else arguments.json_object(metadata, "metadata")
-
-
-def _calibration(model: ModelFolder | CtxsearchError, mode: Mode) -> Calibration | None:
-    """What makes scores of that mode probabilities, from the model's card; None where it has nothing."""
-    calibrations = None if isinstance(model, CtxsearchError) else model.card.get("calibrations")
-    return Calibration.from_dict(calibrations.get(mode, {})) if isinstance(calibrations, dict) else None
-
-
-class _SpaceChangedError(Exception):
-    """The store went over to another model in the middle of a call."""
-
-
-class _OneSpace:
-    """A store as one call sees it: the embeddings of its questions and its snapshots are of one space."""
-
-    def __init__(self, store: LocalStore) -> None:
-        self._store = store
-        self._space: str | None = None
-
-    def enter(self, space: Passport) -> None:
-        """Say in which space the questions are embedded; before the first snapshot."""
-        self._space = space.fingerprint
-
-    @property
-    def passport(self) -> Passport:
-        return self._store.passport
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
-        with self._store.snapshot() as snapshot:
-            if self._space not in (None, snapshot.passport.fingerprint):
-                raise _SpaceChangedError
-            yield snapshot
-
-    def writer(self) -> AbstractContextManager[Writer]:
-        return self._store.writer()
-
-    def close(self) -> None:
-        self._store.close()

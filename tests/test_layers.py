@@ -55,6 +55,7 @@ HOUSE = (
     "ranking",
     "query",
     "similar",
+    "spaces",
     "asynchronous",
     "index",
     "evaluate",
