@@ -318,7 +318,7 @@ def measure(work: Path, contexts: int) -> dict[str, Any]:
     for question in asked[:QUESTIONS]:  # what this one keeps is part of its memory
         index.query(question, k=10)
     for name, (where, _) in FILTERS.items():
-        wanted = Filter.of(where)
+        wanted = Filter(where) if where else None
         shares, taken = [], []
         with index._store.snapshot() as snapshot:
             begun = time.perf_counter()

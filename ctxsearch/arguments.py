@@ -20,11 +20,11 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from ctxsearch.errors import ArgumentError
-from ctxsearch.records import MODES, Mode
+from ctxsearch.records import MODES, Filter, Missing, Mode
 
 MAX_DEPTH = 32
 """Levels of lists and objects inside one JSON value. A value that contains itself exceeds it."""
@@ -52,7 +52,7 @@ _REPR.maxstring = _REPR.maxother = 80
 def shown(value: object) -> str:
     """A value as a message shows it: ASCII, on one line, at most 80 characters."""
     try:
-        text = _REPR.repr(value).encode("ascii", "backslashreplace").decode()
+        text = " ".join(_REPR.repr(value).encode("ascii", "backslashreplace").decode().split())
     except Exception:  # whatever a foreign __repr__ raises
         text = f"<{type(value).__name__}>"
     return text if len(text) <= 80 else f"{text[:79]}…"
@@ -194,6 +194,23 @@ def mode(value: object) -> Mode:
         if isinstance(value, str) and value == known:
             return known
     raise ArgumentError(f"no mode {shown(value)}; there are {', '.join(MODES)}")
+
+
+def filter_of(where: object, missing: object = "error") -> Filter | None:
+    """The filter that a condition on metadata asks for; None for one that all documents fit.
+
+    What is in the condition is checked where it is compiled.
+
+    Args:
+        where: a mapping, or None.
+        missing: ``"error"`` or ``"ignore"``.
+    """
+    if where is not None and not isinstance(where, Mapping):
+        raise ArgumentError(f'where is {described(where)}; expected a condition as in {{"team": "ops"}}')
+    for known in get_args(Missing):
+        if isinstance(missing, str) and missing == known:
+            return Filter(where, known) if where else None
+    raise ArgumentError(f'missing is {shown(missing)}; expected "error" or "ignore"')
 
 
 # JSON

@@ -29,7 +29,8 @@ CHARACTERS_PER_PAGE = 2_000_000
 MOST_NAMED = 5
 """Documents that a message lists."""
 
-_HIGHEST_ID = (1 << 63) - 1
+MAX_NAME_SHOWN = 200
+"""Characters of a name in a message."""
 
 
 class Finder(Protocol):
@@ -78,7 +79,7 @@ def select(
     if isinstance(documents, Mapping):
         where, documents = documents, None
     if where is not None:
-        wanted = Filter.of(where, missing)
+        wanted = arguments.filter_of(where, missing)
         if wanted is None:
             raise ArgumentError(
                 'where is empty, and all documents fit it; if you mean them all: {"source": {"$exists": True}}'
@@ -98,7 +99,7 @@ def identifier(value: Any, name: str = "document_id") -> int:
         ArgumentError: it is no whole number.
     """
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise ArgumentError(f"{name} is {value!r}; expected a whole number, as in Hit.{name}")
+        raise ArgumentError(f"{name} is {arguments.described(value)}; expected a whole number (int)")
     return int(value)
 
 
@@ -110,7 +111,7 @@ def _several(given: Any) -> list[Any]:
 
 def _source(value: Any) -> Source:
     if not isinstance(value, str | os.PathLike):
-        raise ArgumentError(f"source is {value!r}; expected a text or a path")
+        raise ArgumentError(f"source is {arguments.described(value)}; expected a text or a path")
     return value
 
 
@@ -132,7 +133,7 @@ def find(finder: Finder, named: Iterable[Named], index_name: str) -> list[int]:
         ids = _ids_of(finder, one)
         found |= dict.fromkeys(ids)
         if not ids:
-            lacking.append(str(one))
+            lacking.append(str(one)[:MAX_NAME_SHOWN])
     if lacking:
         listed = ", ".join(lacking[:MOST_NAMED]) + (", …" if len(lacking) > MOST_NAMED else "")
         raise DocumentNotFoundError(f"no document {listed} in {index_name}; ctxsearch list shows those that are there")
@@ -141,7 +142,7 @@ def find(finder: Finder, named: Iterable[Named], index_name: str) -> list[int]:
 
 def _ids_of(finder: Finder, named: Named) -> list[int]:
     if isinstance(named, int):
-        return [named] if 0 <= named <= _HIGHEST_ID and finder.has_document(named) else []
+        return [named] if 0 <= named <= arguments.MAX_ROW_ID and finder.has_document(named) else []
     name = os.fspath(named)
     spellings = [name, Path(name).as_posix()]
     with suppress(OSError, ValueError, RuntimeError):  # a NUL, or links that lead to one another
@@ -203,7 +204,7 @@ def iterate(store: Store, where: Filter | None, after: int | None, *, vectors: b
     Raises:
         ArgumentError: ``after`` is no id, or the condition is of no use.
     """
-    reached = 0 if after is None else max(0, min(identifier(after, "after"), _HIGHEST_ID))
+    reached = 0 if after is None else max(0, min(identifier(after, "after"), arguments.MAX_ROW_ID))
     first = _page(store, where, reached, vectors=vectors)
     # A key that all documents have lost meanwhile is no mistake of the caller's.
     later = None if where is None else Filter(where.where, "ignore")

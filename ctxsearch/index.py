@@ -29,7 +29,6 @@ from ctxsearch.records import (
     Document,
     DocumentSummary,
     FailedSource,
-    Filter,
     FloatArray,
     GroupBy,
     ImportReport,
@@ -488,7 +487,7 @@ class Index:
         from ctxsearch.query import Search, answer
 
         asked, mode = arguments.questions(questions, "questions"), arguments.mode(mode)
-        wanted = Filter.of(where, missing)
+        wanted = arguments.filter_of(where, missing)
         while True:
             store = OneSpace(self._store)
             model = self._model_of_before() or self._model_or_why_not()
@@ -518,7 +517,7 @@ class Index:
         from ctxsearch.embeddings import unit_vector
         from ctxsearch.query import Search, nearest
 
-        wanted = Filter.of(where, missing)
+        wanted = arguments.filter_of(where, missing)
         while True:
             store = OneSpace(self._store)
             space = store.passport
@@ -562,7 +561,7 @@ class Index:
         from ctxsearch import similar
         from ctxsearch.query import Search
 
-        search = Search(k, "dense", Filter.of(where, missing), offset=offset, group_by=group_by)
+        search = Search(k, "dense", arguments.filter_of(where, missing), offset=offset, group_by=group_by)
         if context_id is not None:
             if (document, source, document_id) != (None, None, None):
                 raise ArgumentError("more_like takes a document or a context_id, not both")
@@ -590,6 +589,7 @@ class Index:
             DocumentNotFoundError: there is none, or several came from the file.
             ArgumentError: none or several arguments were given.
         """
+        vectors = arguments.flag(vectors, "vectors")
         which = select(document, source=source, document_id=document_id)
         return stored.get(self._store, which, str(self.path), vectors=vectors)
 
@@ -615,11 +615,13 @@ class Index:
         Raises:
             ArgumentError: the condition is of no use, or ``after`` is no id.
         """
-        return stored.iterate(self._store, Filter.of(where, missing), after, vectors=vectors)
+        return stored.iterate(
+            self._store, arguments.filter_of(where, missing), after, vectors=arguments.flag(vectors, "vectors")
+        )
 
     def count(self, where: Mapping[str, Any] | None = None, *, missing: Missing = "error") -> int:
         """How many documents there are, or how many have metadata that fit a condition, as in `query`."""
-        return stored.count(self._store, Filter.of(where, missing))
+        return stored.count(self._store, arguments.filter_of(where, missing))
 
     def __len__(self) -> int:
         """How many documents there are."""
@@ -636,7 +638,7 @@ class Index:
     def documents(self, where: Mapping[str, Any] | None = None, *, missing: Missing = "error") -> list[DocumentSummary]:
         """The documents of the index without their texts, in the order in which they came; `iterate` has the texts."""
         with self._store.snapshot() as snapshot:
-            return list(snapshot.documents(Filter.of(where, missing)))
+            return list(snapshot.documents(arguments.filter_of(where, missing)))
 
     def failures(self) -> list[FailedSource]:
         """Sources that could not be read, by the path of their file, until they change, succeed or are gone."""

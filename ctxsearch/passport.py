@@ -342,14 +342,16 @@ def find_model(name: str | os.PathLike[str] | None = None) -> ModelFolder:
     wanted = arguments.path(DEFAULT_MODEL if name is None else name, "model")
     if isinstance(name, os.PathLike) or not is_name(wanted):
         folder = Path(wanted).expanduser()
-        if folder.is_dir():
+        if os.path.isdir(folder):  # which has an answer for a name of any length
             return ModelFolder.load(folder)
-        raise ModelNotFoundError(f"no model folder at {folder}; ctxsearch model list shows the models that are here")
+        raise ModelNotFoundError(
+            f"no model folder at {str(folder)[:1000]}; ctxsearch model list shows the models that are here"
+        )
     for home in model_homes():
-        if (home / wanted / CARD).is_file():
+        if os.path.isfile(home / wanted / CARD):
             return ModelFolder.load(home / wanted)
-    here = f"; for the folder here, write {os.path.join('.', wanted)}" if Path(wanted).is_dir() else ""
+    here = f"; for the folder here, write {os.path.join('.', wanted)}" if os.path.isdir(wanted) else ""
     raise ModelNotFoundError(
-        f"no model {wanted!r} among those that ctxsearch model list shows "
+        f"no model {arguments.shown(wanted)} among those that ctxsearch model list shows "
         f"(ctxsearch model pull --help names some that can be fetched){here}"
     )

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, overload
 
 from ctxsearch import plain
-from ctxsearch.errors import ArgumentError
 
 if TYPE_CHECKING:  # numpy takes 0.1 s to import, and a lexical query needs none
     import numpy as np
@@ -148,25 +147,13 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A condition on the metadata of documents; `catalog.conditions` says what may stand in one."""
+    """A condition on the metadata of documents; `catalog.conditions` says what may stand in one, and
+    `arguments.filter_of` makes one of what a caller asks for."""
 
     where: Mapping[str, Any]
     missing: Missing = "error"
     without: frozenset[int] = frozenset()
     """Ids of documents that do not fit, whatever their metadata."""
-
-    @classmethod
-    def of(cls, where: Mapping[str, Any] | None, missing: Missing = "error") -> Filter | None:
-        """The filter that a caller asks for; None for one that all documents fit.
-
-        Raises:
-            ArgumentError: ``missing`` is neither "error" nor "ignore", or ``where`` is no mapping.
-        """
-        if missing not in ("error", "ignore"):
-            raise ArgumentError(f'missing is {missing!r}; expected "error" or "ignore"')
-        if where is not None and not isinstance(where, Mapping):
-            raise ArgumentError(f'where is {where!r:.80}; expected a condition as in {{"team": "ops"}}')
-        return cls(where, missing) if where else None
 
     @staticmethod
     def excluding(wanted: Filter | None, document_ids: Iterable[int]) -> Filter:

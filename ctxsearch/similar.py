@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ctxsearch import documents
+from ctxsearch import arguments, documents
 from ctxsearch.embeddings import centroid, unit_vector
 from ctxsearch.errors import DocumentNotFoundError
 from ctxsearch.query import Search, nearest
@@ -32,7 +32,8 @@ def like_context(store: Store, context_id: int, search: Search, index_name: str)
         DocumentNotFoundError: there is no such context.
     """
     with store.snapshot() as snapshot:
-        owner = snapshot.documents_of_contexts([context_id]).get(context_id)
+        known = 0 <= context_id <= arguments.MAX_ROW_ID
+        owner = snapshot.documents_of_contexts([context_id]).get(context_id) if known else None
         if owner is None:
             raise DocumentNotFoundError(
                 f"no context {context_id} in {index_name}; Hit.context_id names those there are"

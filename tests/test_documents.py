@@ -194,7 +194,7 @@ def test_a_condition_of_no_use_is_refused_where_it_is_given(index: ctxsearch.Ind
     index.add([memo(1)])
     with pytest.raises(ctxsearch.ArgumentError, match="no document has the key 'odd'"):
         index.iterate({"odd": True})
-    with pytest.raises(ctxsearch.ArgumentError, match="after is 'memo:1'; expected a whole number"):
+    with pytest.raises(ctxsearch.ArgumentError, match=r"after is 'memo:1' \(str\); expected a whole number"):
         index.iterate(after="memo:1")  # type: ignore[arg-type]
 
 

@@ -164,6 +164,7 @@ def care(index: ctxsearch.Index, folder: Path) -> None:
     assert status.healthy
     assert index.verify() == []
     index.compact()
+    index.reindex()
     index.backup(folder / "backup")
     assert_type(ctxsearch.Index.repair(folder / "backup"), ctxsearch.RepairReport)
     assert_type(index.export(folder / "export.jsonl"), int)
