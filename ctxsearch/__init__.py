@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ModelNotFoundError,
         NotAnIndexError,
         PassportMismatchError,
+        ResourceError,
         SourceError,
         StoreError,
     )
@@ -101,6 +102,7 @@ _HOMES = {
         "ModelNotFoundError",
         "NotAnIndexError",
         "PassportMismatchError",
+        "ResourceError",
         "SourceError",
         "StoreError",
     ),
@@ -141,6 +143,7 @@ __all__ = [
     "Progress",
     "ReembedReport",
     "RepairReport",
+    "ResourceError",
     "Scores",
     "Sentence",
     "SourceError",

@@ -5,6 +5,7 @@
     ├── MissingExtraError          an optional dependency is not installed
     ├── ModelError                 a model folder cannot be used
     │   └── ModelNotFoundError     there is no model of that name, no folder at that path
+    ├── ResourceError              the process may have no more memory or threads
     ├── SourceError                one source cannot be read; ingest collects these and goes on
     └── StoreError                 an index folder cannot be used as asked
         ├── IndexNotFoundError     there is no index there
@@ -48,6 +49,10 @@ class ModelError(CtxsearchError):
 
 class ModelNotFoundError(ModelError):
     """There is no model of that name and no model folder at that path."""
+
+
+class ResourceError(CtxsearchError):
+    """The process may have no more memory or threads. Nothing that was committed is lost."""
 
 
 class SourceError(CtxsearchError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ctxsearch import arguments, asynchronous, consent, forking, locks, logs
+from ctxsearch import arguments, asynchronous, consent, forking, locks, logs, resources
 from ctxsearch import documents as stored
 from ctxsearch import store as stores
 from ctxsearch.documents import Named, Source, identifier, select
@@ -899,6 +899,8 @@ class Index:
 
     def _get_encoder(self) -> Encoder:
         """The encoder of the newest generation's space."""
+        if self._encoder is None:
+            resources.require_for_model()
         return self._encoder_of(self._find_model(*self._store.space()))
 
     def _embedder(self, space: OneSpace, model: ModelFolder | CtxsearchError, beside: bool) -> Embed:
@@ -912,6 +914,8 @@ class Index:
         """
         if isinstance(model, CtxsearchError):
             raise model
+        if self._encoder is None:
+            resources.require_for_model()
         space.enter(model.passport)
         if beside:
             return lambda questions: self._encoder_of(model).begin_questions(questions)

@@ -15,6 +15,7 @@ PACKAGE = ROOT / "ctxsearch"
 
 HOUSE = (
     "errors",
+    "resources",
     "locks",
     "forking",
     "logs",

@@ -31,6 +31,7 @@ from typing import NoReturn
 import click
 
 import ctxsearch
+from ctxsearch import resources
 from ctxsearch.cli import care, completion, examples, health, measure, models, search
 from ctxsearch.cli.common import DONE, FAILED, WRONG_USAGE, complain
 from ctxsearch.errors import ArgumentError, CtxsearchError
@@ -65,6 +66,12 @@ def main() -> NoReturn:
         status = FAILED
     except BrokenPipeError:  # as in: ctxsearch list | head
         _drop_output()
+        status = FAILED
+    except (MemoryError, ImportError, RuntimeError) as error:
+        starved = resources.explained(error)
+        if starved is None:
+            raise
+        complain(str(starved))
         status = FAILED
     except OSError as error:  # of standard output, on a full disk; others are errors of ours by now
         _drop_output()

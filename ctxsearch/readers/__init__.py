@@ -221,6 +221,8 @@ def _items(file: File, kind: str | dispatch.Item, worker: Worker) -> Iterator[di
         yield SourceError(file.source, f"not a whole gzip file: {error}")
     except RecursionError:
         yield SourceError(file.source, "is nested too deeply to be read")
+    except MemoryError:
+        yield SourceError(file.source, "there is not enough memory to read it")
     except OSError as error:
         yield SourceError(file.source, f"cannot be read: {error.strerror or error}")
 

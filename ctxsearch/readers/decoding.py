@@ -12,6 +12,7 @@ import codecs
 import gzip
 import re
 import zlib
+from collections.abc import Iterator
 from typing import IO, Any, NamedTuple, cast
 
 from ctxsearch.errors import SourceError
@@ -23,6 +24,9 @@ SNIFFED_BYTES = 4096
 
 MAX_BYTES = 256 * 1024 * 1024
 """Most bytes of one document, unpacked. A text is held in memory while it is cut into contexts."""
+
+CHUNK_BYTES = 1 << 20
+"""Bytes that are read at a time."""
 
 SAMPLED_BYTES = 64 * 1024
 """Bytes that an encoding is guessed from: guessing takes far longer than decoding."""
@@ -72,7 +76,7 @@ def read_bytes(file: File) -> bytes:
         raise SourceError(file.source, f"larger than {MAX_BYTES // 2**20} MB, the most for one document; split it")
     try:
         with open_binary(file) as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = b"".join(_chunks(stream))
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise SourceError(file.source, f"not a whole gzip file: {error}") from error
     if len(data) > MAX_BYTES:
@@ -80,6 +84,14 @@ def read_bytes(file: File) -> bytes:
     if not data:
         raise SourceError(file.source, "is empty")
     return data
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    """A stream up to the limit and a bit further. To ask for all of it would take that much memory at once."""
+    size = 0
+    while size <= MAX_BYTES and (chunk := stream.read(CHUNK_BYTES)):
+        size += len(chunk)
+        yield chunk
 
 
 class Decoded(NamedTuple):
