@@ -18,21 +18,27 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
-class Forkable(Protocol):
-    """An object that takes part in forks. All three methods must not raise."""
+class ForkAware(Protocol):
+    """An object that replaces in a forked child what it cannot use there. No method may raise."""
+
+    def after_fork_in_child(self) -> None: ...
+
+
+@runtime_checkable
+class Rests(ForkAware, Protocol):
+    """One that also comes to rest for the time of the fork."""
 
     def before_fork(self) -> None: ...
     def after_fork_in_parent(self) -> None: ...
-    def after_fork_in_child(self) -> None: ...
 
 
 _objects: weakref.WeakSet[Any] = weakref.WeakSet()
 _resets: list[Callable[[], None]] = []
 _abandoned: list[object] = []
-_forking: list[Forkable] = []
+_forking: list[ForkAware] = []
 """The objects of the fork under way."""
 
 _under_way = threading.Lock()
@@ -46,7 +52,7 @@ in_child = False
 """Whether this process was forked from one that had imported ctxsearch."""
 
 
-def register(item: Forkable) -> None:
+def register(item: ForkAware) -> None:
     """Call the methods of an object at each fork, for as long as it lives."""
     with _registering:
         _objects.add(item)
@@ -104,7 +110,8 @@ def _before() -> None:
     with _registering:
         _forking[:] = _objects
     for item in _forking:
-        item.before_fork()
+        if isinstance(item, Rests):
+            item.before_fork()
 
 
 def _in_parent() -> None:
@@ -113,7 +120,8 @@ def _in_parent() -> None:
     if _calls:
         return
     for item in reversed(_forking):
-        item.after_fork_in_parent()
+        if isinstance(item, Rests):
+            item.after_fork_in_parent()
     _forking.clear()
     _forking_thread = None
     _under_way.release()

@@ -128,6 +128,10 @@ def _named_model(model: str | os.PathLike[str] | None, encoder: text_encoder.Enc
     return encoder._model
 
 
+def _reopen(path: str, model: str | None, read_only: bool, lock_timeout: float, recall: float) -> Index:
+    return open(path, create=False, model=model, read_only=read_only, lock_timeout=lock_timeout, recall=recall)
+
+
 def _absolute(path: str | os.PathLike[str]) -> Path:
     """A path that goes on to name the same folder when the process changes its working directory."""
     named = arguments.path(path, "path")
@@ -166,6 +170,7 @@ class Index:
     ) -> None:
         self._folder = folder
         self._store = store
+        self._named = model
         self._models = {model.passport.fingerprint: model} if model else {}
         self._read_only = read_only
         self._encoder = encoder
@@ -174,16 +179,15 @@ class Index:
         forking.register(self)
         logs.info("opened %s, of the model %s", self.path, store.last_space().label)
 
-    def before_fork(self) -> None:
-        pass
-
-    def after_fork_in_parent(self) -> None:
-        pass
-
     def after_fork_in_child(self) -> None:
         """Threads of the parent may hold the lock, and its other threads are not here."""
         self._loading = locks.make(locks.Rank.ENCODER)
         self._background = asynchronous.Background()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process, as a worker of `multiprocessing`, it is opened anew."""
+        model = str(self._named.path) if self._named else None
+        return _reopen, (str(self.path), model, self._read_only, self._store.lock_timeout, self._store.recall)
 
     @property
     def path(self) -> Path:
@@ -790,7 +794,8 @@ class Index:
         """
         from ctxsearch import exchange
 
-        return exchange.export(self._store, Path(arguments.path(path, "path")))
+        with stores.separate(self._store) as own:
+            return exchange.export(own, Path(arguments.path(path, "path")))
 
     @classmethod
     def import_(

@@ -86,7 +86,8 @@ class Connection:
         try:
             if not damaged and not check_seal(path):
                 raise self._folder.damage(f"{path.name} is damaged: it is not what was written")
-            self._disconnect = weakref.finalize(self, opened.disconnect, opened.connect(path))
+            self.file = opened.connect(path)
+            self._disconnect = weakref.finalize(self, opened.disconnect, self.file)
         except FileNotFoundError as error:
             raise self._folder.damage(f"{path.name} is missing") from error
         except OSError as error:

@@ -6,6 +6,7 @@
     compiled.py   compiled graphs, kept a user and machine
     inference.py  token ids -> what the graph gives, in batches
     lexical.py    the part of an embedding that says which words a text has
+    activity.py   which threads are inside OpenVINO, for a process that forks
     library.py    openvino, imported without what only converting models needs
     runtime.py    texts -> embeddings; the Encoder that ingest and query hold
     build.py      a Hugging Face folder -> a model folder (extra [build])

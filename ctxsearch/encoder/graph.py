@@ -84,12 +84,6 @@ class Graph:
         if self._static:
             self._read()
 
-    def before_fork(self) -> None:
-        pass
-
-    def after_fork_in_parent(self) -> None:
-        pass
-
     def after_fork_in_child(self) -> None:
         """Start anew: OpenVINO's threads are those of the parent."""
         forking.abandon((self._core, self._compiled))

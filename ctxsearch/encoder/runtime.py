@@ -77,12 +77,6 @@ class Encoder:
             self._verified.result()  # damage is said first, whatever else it led to
             raise
 
-    def before_fork(self) -> None:
-        pass
-
-    def after_fork_in_parent(self) -> None:
-        pass
-
     def after_fork_in_child(self) -> None:
         """Verify the model again, if the thread that did so is the parent's."""
         if not self._verified.done():

@@ -27,6 +27,15 @@ FileKey = tuple[int, int]
 CHUNK_BYTES = 1 << 20
 
 
+def key_of(path: Path) -> FileKey | None:
+    """Which file a path leads to now; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 @dataclass
 class _OpenFile:
     connections: int = 0

@@ -20,6 +20,7 @@ from ctxsearch.store.upkeep import (
     opened_or_made,
     reindex,
     repair,
+    separate,
     successor,
     verify,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "opened_or_made",
     "reindex",
     "repair",
+    "separate",
     "successor",
     "verify",
 ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ctxsearch import forking, locks
 from ctxsearch.catalog import MAX_TERMS, Catalog, StoredContext
 from ctxsearch.errors import IndexBusyError, StoreError
-from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, step
+from ctxsearch.layout import FORMAT_VERSION, LOCK_TIMEOUT_SECONDS, IndexFolder, Pointer, opened, step
 from ctxsearch.passport import Passport
 from ctxsearch.records import Candidate, Context, Document, FailedSource, Filter, FloatArray, IntArray, WholeDocument
 from ctxsearch.store import beside
@@ -69,6 +69,7 @@ class LocalStore:
         self._no_writer = self._no_reader = False  # in a fork: that nobody writes, that nobody reads
         self._catalog: Catalog | None = None
         self._follower: Follower | None = None
+        self._followed: opened.FileKey | None = None
         self._pointer = Pointer("", 0)
         self._pointer_file: tuple[int, ...] | None = None
         self._move_over()
@@ -205,7 +206,7 @@ class LocalStore:
             if self._catalog is not None and not self._catalog.unchanging and file and file == self._pointer_file:
                 return self._catalog
             pointer = self._read_pointer()
-            if self._catalog is not None and pointer == self._pointer and not self._catalog.unchanging:
+            if self._catalog is not None and pointer == self._pointer and self._is_open(pointer.catalog):
                 self._pointer_file = file
                 return self._catalog
             try:
@@ -220,6 +221,15 @@ class LocalStore:
             self._adopt(catalog, pointer)
             return catalog
         raise StoreError(f"{self.folder.root} changes faster than it can be opened; try again")
+
+    def _is_open(self, number: int) -> bool:
+        """Whether the catalog of that number is the open one. A folder that was put back from a backup has another."""
+        current = self._catalog
+        return (
+            current is not None
+            and not current.unchanging
+            and opened.key_of(self.folder.catalog(number)) == current.file
+        )
 
     def _read_pointer(self) -> Pointer:
         pointer = self.folder.read_pointer()
@@ -236,10 +246,10 @@ class LocalStore:
     def _adopt(self, catalog: Catalog, pointer: Pointer) -> None:
         with catalog.snapshot():
             passport, self._model_path = Passport.from_dict(catalog.passport()), catalog.model_path()
-        if self._follower is None or pointer.catalog != self._pointer.catalog:
+        if self._follower is None or catalog.file != self._followed:
             if self._follower is not None:
                 self._follower.close()
-            self._follower = Follower(self.folder, pointer.catalog, passport.dim)
+            self._follower, self._followed = Follower(self.folder, pointer.catalog, passport.dim), catalog.file
         if self._catalog is not None:
             self._catalog.close()
         self._catalog, self._pointer, self._passport = catalog, pointer, passport

@@ -70,8 +70,7 @@ def verify(store: LocalStore) -> list[str]:
 
     Reads one generation, whatever writers do meanwhile, and writes nothing.
     """
-    own = LocalStore(store.folder)  # so that other threads can go on with the shared connection
-    try:
+    with separate(store) as own:
         with own.snapshot() as snapshot:
             catalog, dim = snapshot._catalog, snapshot.passport.dim
             found = [f"the catalog: {problem}" for problem in catalog.check(dim)]
@@ -81,7 +80,15 @@ def verify(store: LocalStore) -> list[str]:
                 found.append(str(error))
         if not _vector_files_are_whole(own):
             found.append("a vector file is missing or damaged; repair makes it anew, and no answer is lost by it")
-        return found
+    return found
+
+
+@contextmanager
+def separate(store: LocalStore) -> Iterator[LocalStore]:
+    """The same store with a connection of its own, for what takes long: other threads go on with the shared one."""
+    own = LocalStore(store.folder, store.lock_timeout)
+    try:
+        yield own
     finally:
         own.close()
 
@@ -140,11 +147,8 @@ def reindex(store: LocalStore) -> None:
 
 def back_up(store: LocalStore, destination: Path) -> None:
     """Copy one generation to a new folder, while others may write."""
-    own = LocalStore(store.folder)
-    try:
+    with separate(store) as own:
         beside.back_up(store.folder, own.catalog, destination.absolute())
-    finally:
-        own.close()
 
 
 def repair(folder: IndexFolder, lock_timeout: float = LOCK_TIMEOUT_SECONDS) -> RepairReport:

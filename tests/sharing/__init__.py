@@ -1,0 +1,1 @@
+"""One index in other people's programs: threads, forks, other processes, another working directory."""
