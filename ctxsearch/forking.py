@@ -36,6 +36,7 @@ class Rests(ForkAware, Protocol):
 
 
 _objects: weakref.WeakSet[Any] = weakref.WeakSet()
+_last: list[ForkAware] = []
 _resets: list[Callable[[], None]] = []
 _abandoned: list[object] = []
 _forking: list[ForkAware] = []
@@ -56,6 +57,11 @@ def register(item: ForkAware) -> None:
     """Call the methods of an object at each fork, for as long as it lives."""
     with _registering:
         _objects.add(item)
+
+
+def register_last(item: ForkAware) -> None:
+    """As `register`, for ever, and to come to rest after all others: they may have to wait for what it does."""
+    _last.append(item)
 
 
 def reset_in_child(reset: Callable[[], None]) -> None:
@@ -108,7 +114,7 @@ def _before() -> None:
     _under_way.acquire()
     _forking_thread, _calls = threading.get_ident(), 1
     with _registering:
-        _forking[:] = _objects
+        _forking[:] = [*_objects, *_last]
     for item in _forking:
         if isinstance(item, Rests):
             item.before_fork()

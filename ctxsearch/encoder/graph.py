@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ctxsearch import forking, locks
+from ctxsearch.encoder.activity import activity
 from ctxsearch.encoder.compiled import compile_graph
 from ctxsearch.encoder.inference import Clock, Compiled, first_line
 from ctxsearch.encoder.library import openvino
@@ -82,7 +83,8 @@ class Graph:
         self.clock = Clock()
         forking.register(self)
         if self._static:
-            self._read()
+            with activity.inside():
+                self._read()
 
     def after_fork_in_child(self) -> None:
         """Start anew: OpenVINO's threads are those of the parent."""
@@ -124,7 +126,8 @@ class Graph:
     def _compiled_for(self, what: _For) -> Compiled:
         with self._turn:
             if what not in self._compiled:
-                self._compiled[what] = self._compile(what.padded_to, what.cores)
+                with activity.inside():
+                    self._compiled[what] = self._compile(what.padded_to, what.cores)
             return self._compiled[what]
 
     def _compile(self, padded_to: int | None, cores: int | None) -> Compiled:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxsearch import locks
+from ctxsearch.encoder.activity import activity
 from ctxsearch.encoder.library import openvino
 from ctxsearch.errors import ModelError
 from ctxsearch.records import FloatArray, IntArray, UnderWay
@@ -125,23 +126,27 @@ class Compiled:
         batches = list(self._batches([len(row) for row in ids]))
         if len(batches) != 1:
             return UnderWay(partial(self.run, ids, consume))
-        one = self._take()
-        try:
-            one.request.start_async(self._feed([ids[i] for i in batches[0]], one), share_inputs=True)
-        except RuntimeError as error:
-            self._give_back(one)
-            raise ModelError(f"the model cannot be run: {first_line(error)}") from error
+        with activity.inside():
+            one = self._take()
+            try:
+                one.request.start_async(self._feed([ids[i] for i in batches[0]], one), share_inputs=True)
+            except RuntimeError as error:
+                self._give_back(one)
+                raise ModelError(f"the model cannot be run: {first_line(error)}") from error
+            activity.begun(one.request)
 
         def finish() -> None:
-            try:
+            with activity.inside():
                 try:
-                    with self._clock.running():
-                        _wait(one.request)
-                except RuntimeError as error:
-                    raise ModelError(f"the model cannot be run: {first_line(error)}") from error
-                consume(one.request.get_output_tensor(self._output).data, batches[0])
-            finally:
-                self._give_back(one)
+                    try:
+                        with self._clock.running():
+                            _wait(one.request)
+                    except RuntimeError as error:
+                        raise ModelError(f"the model cannot be run: {first_line(error)}") from error
+                    consume(one.request.get_output_tensor(self._output).data, batches[0])
+                finally:
+                    activity.finished(one.request)
+                    self._give_back(one)
 
         def over() -> bool:
             try:
@@ -152,17 +157,18 @@ class Compiled:
         return UnderWay(finish, over)
 
     def _infer(self, ids: Sequence[IntArray], members: Sequence[int], consume: Consumer) -> None:
-        one = self._take()
-        try:
-            feed = self._feed([ids[i] for i in members], one)
+        with activity.inside():
+            one = self._take()
             try:
-                with self._clock.running():
-                    one.request.infer(feed, share_inputs=True, share_outputs=True)  # copied by nobody but `consume`
-            except RuntimeError as error:
-                raise ModelError(f"the model cannot be run: {first_line(error)}") from error
-            consume(one.request.get_output_tensor(self._output).data, members)
-        finally:
-            self._give_back(one)
+                feed = self._feed([ids[i] for i in members], one)
+                try:
+                    with self._clock.running():
+                        one.request.infer(feed, share_inputs=True, share_outputs=True)  # copied by nobody but `consume`
+                except RuntimeError as error:
+                    raise ModelError(f"the model cannot be run: {first_line(error)}") from error
+                consume(one.request.get_output_tensor(self._output).data, members)
+            finally:
+                self._give_back(one)
 
     def _take(self) -> _Request:
         """A request that nobody uses. It is made where all are in use, and never waited for.
