@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 
-from ctxsearch import locks
+from ctxsearch import forking, locks
 
 if TYPE_CHECKING:  # they take 50 ms to import
     import asyncio
@@ -43,6 +43,13 @@ class Workers:
         self._lock = locks.make(locks.Rank.BACKGROUND)
         self._running = 0
         self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        forking.register(self)
+
+    def after_fork_in_child(self) -> None:
+        """The threads are those of the parent, and so are the calls that they run."""
+        self._lock = locks.make(locks.Rank.BACKGROUND)
+        self._running = 0
+        self._waiting = deque()
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
         """Begin a call, or put it at the end of those that wait; it can be cancelled until it is begun."""
