@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import math
-import statistics
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -22,7 +23,13 @@ _HYPHEN = "\x02"
 """pdfium's sign for a hyphen that divides a word at a line's end."""
 _HYPHENS = ("-", "\xad", "\u2010", _HYPHEN)
 _LINE_ENDS = "\r\n\x0c\x0b"
+_ENDS = re.compile(f"[{_LINE_ENDS}{_HYPHEN}]")
+_UNSURE = re.compile("[\ufffe\uffff]")
 _NOISE = dict.fromkeys([*range(0x09), 0xFFFE, 0xFFFF, *range(0x0E, 0x20)])
+
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, right, bottom and top of a character."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,29 +82,42 @@ def placed(line: Line, page: pypdfium2.PdfPage) -> Line:
 
 def _rows(raw: object, count: int, number: int) -> Iterator[list[Line]]:
     """The lines as they are drawn, each in the pieces that wide gaps make of it."""
-    characters: list[str] = []
-    indices: list[int] = []
-    for index in range(count):
-        character = chr(pdfium.FPDFText_GetUnicode(raw, index))
-        if character not in _LINE_ENDS:
-            characters.append(character)
-            indices.append(index)
-        if character in _LINE_ENDS or character == _HYPHEN:
-            yield from _cut(raw, characters, indices, number)
-            characters, indices = [], []
-    yield from _cut(raw, characters, indices, number)
+    text = _characters(raw, count)
+    start = 0
+    for end in _ENDS.finditer(text):
+        after = end.end()
+        yield from _cut(raw, text[start : after if end[0] == _HYPHEN else end.start()], start, number)
+        start = after
+    yield from _cut(raw, text[start:], start, number)
 
 
-def _cut(raw: object, characters: list[str], indices: list[int], number: int) -> Iterator[list[Line]]:
-    """What pdfium takes for one line, cut where a gap is wide, and where it goes on in another line."""
-    boxes = [
-        None if character.isspace() or character == _HYPHEN else _box(raw, index)
-        for character, index in zip(characters, indices, strict=True)
-    ]
+def _characters(raw: object, count: int) -> str:
+    """The characters of a page, one for each index.
+
+    pdfium gives all in one call, but leaves out those without a meaning, and then places would not fit.
+    """
+    buffer = (ctypes.c_ushort * (count + 1))()
+    written = pdfium.FPDFText_GetText(raw, 0, count, buffer)
+    text = bytes(buffer)[: 2 * max(0, written - 1)].decode("utf-16-le", "replace")
+    if len(text) == written - 1 == count:  # it has U+FFFE for hyphens, and for what is none
+        return _UNSURE.sub(lambda match: chr(pdfium.FPDFText_GetUnicode(raw, match.start())), text)
+    return "".join(chr(pdfium.FPDFText_GetUnicode(raw, index)) for index in range(count))
+
+
+def _cut(raw: object, text: str, start: int, number: int) -> Iterator[list[Line]]:
+    """What pdfium takes for one line, cut where a gap is wide, and where it goes on in another line.
+
+    Args:
+        raw: the text page.
+        text: the characters of the line.
+        start: the index of the first of them.
+        number: that of the page.
+    """
+    boxes = _boxes(raw, text, start)
     heights = [box[3] - box[2] for box in boxes if box]
     if not heights:
         return
-    size = statistics.median(heights)
+    size = _middle(heights)
     pieces: list[Line] = []
     first = 0
     last: tuple[float, float, float, float] | None = None
@@ -106,16 +126,16 @@ def _cut(raw: object, characters: list[str], indices: list[int], number: int) ->
             continue
         if last is not None:
             is_elsewhere = (box[3] < last[2] or box[2] > last[3]) and box[0] < last[1]
-            if is_elsewhere and not _is_turned(raw, indices[position]):
-                pieces += _piece(raw, characters, boxes, indices, first, position, number)
+            if is_elsewhere and not _is_turned(raw, start + position):
+                pieces += _piece(raw, text, boxes, start, first, position, number)
                 if pieces:
                     yield pieces
                 pieces, first = [], position
             elif box[0] - last[1] > WIDE_GAP * size:
-                pieces += _piece(raw, characters, boxes, indices, first, position, number)
+                pieces += _piece(raw, text, boxes, start, first, position, number)
                 first = position
         last = box
-    pieces += _piece(raw, characters, boxes, indices, first, len(boxes), number)
+    pieces += _piece(raw, text, boxes, start, first, len(boxes), number)
     if pieces:
         yield pieces
 
@@ -126,39 +146,43 @@ def _is_turned(raw: object, index: int) -> bool:
 
 
 def _piece(
-    raw: object,
-    characters: list[str],
-    boxes: Sequence[tuple[float, float, float, float] | None],
-    indices: list[int],
-    first: int,
-    end: int,
-    number: int,
+    raw: object, line: str, boxes: Sequence[Box | None], start: int, first: int, end: int, number: int
 ) -> list[Line]:
-    text = "".join(characters[first:end])
+    text = line[first:end]
     hyphenated = text.rstrip().endswith(_HYPHENS) and len(text.strip()) > 1
     text = " ".join(text.replace(_HYPHEN, "-").replace("\xad", "-" if hyphenated else "").translate(_NOISE).split())
     inside = [box for box in boxes[first:end] if box]
     if not text or not inside:
         return []
-    middle = indices[(first + end - 1) // 2]
+    lefts, rights, bottoms, tops = zip(*inside, strict=True)
     return [
         Line(
             text,
             number,
-            min(box[0] for box in inside),
-            max(box[1] for box in inside),
-            statistics.median(box[3] for box in inside),
-            statistics.median(box[2] for box in inside),
-            statistics.median(box[3] - box[2] for box in inside),
-            int(pdfium.FPDFText_GetFontWeight(raw, middle)),
+            min(lefts),
+            max(rights),
+            _middle(tops),
+            _middle(bottoms),
+            _middle([top - bottom for _, _, bottom, top in inside]),
+            int(pdfium.FPDFText_GetFontWeight(raw, start + (first + end - 1) // 2)),
             hyphenated,
         )
     ]
 
 
-def _box(raw: object, index: int) -> tuple[float, float, float, float] | None:
-    """Left, right, bottom and top of a character."""
+def _middle(values: Sequence[float]) -> float:
+    """The median; the upper one of two."""
+    return sorted(values)[len(values) // 2]
+
+
+def _boxes(raw: object, text: str, start: int) -> list[Box | None]:
+    """Where the characters of a line stand; None for spaces."""
     rectangle = pdfium.FS_RECTF()
-    if not pdfium.FPDFText_GetLooseCharBox(raw, index, ctypes.byref(rectangle)):
-        return None
-    return rectangle.left, rectangle.right, rectangle.bottom, rectangle.top
+    place, get = ctypes.byref(rectangle), pdfium.FPDFText_GetLooseCharBox
+    found: list[Box | None] = []
+    for index, character in enumerate(text, start):
+        if character == " " or character == _HYPHEN or character.isspace() or not get(raw, index, place):
+            found.append(None)
+        else:
+            found.append((rectangle.left, rectangle.right, rectangle.bottom, rectangle.top))
+    return found
