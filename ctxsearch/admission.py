@@ -37,9 +37,10 @@ def checked(documents: object, dim: int) -> Iterator[Document]:
     Raises:
         ArgumentError: one is not; the message says which one, by its place and its source.
     """
-    if isinstance(documents, Document | Mapping) or not isinstance(documents, Iterable):
+    if not arguments.is_several(documents):
         raise ArgumentError(f"documents are {arguments.described(documents)}; expected several, as in [Document(…)]")
-    for place, document in enumerate(documents):
+    several: Iterable[Any] = documents  # type: ignore[assignment]
+    for place, document in enumerate(several):
         if not isinstance(document, Document):
             raise ArgumentError(f"document {place}: {arguments.described(document)}; expected a Document")
         try:

@@ -151,9 +151,17 @@ def question(value: object, name: str) -> str:
 
 def several(value: object, name: str, expected: str) -> list[Any]:
     """The elements of an iterable that is neither a text, bytes nor a mapping."""
-    if isinstance(value, str | bytes | bytearray | memoryview | Mapping) or not isinstance(value, Iterable):
+    if not is_several(value):
         raise ArgumentError(f"{name} is {described(value)}; expected {expected}")
-    return list(value)
+    found: Iterable[Any] = value  # type: ignore[assignment]
+    return list(found)
+
+
+def is_several(value: object) -> bool:
+    """Whether a value is an iterable, and neither a text, bytes, a mapping nor an array without dimensions."""
+    if isinstance(value, str | bytes | bytearray | memoryview | Mapping):
+        return False
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) != 0
 
 
 def integer(value: object, name: str, *, least: int = 0, most: int = MAX_ROW_ID) -> int:

@@ -78,8 +78,8 @@ def select(
         raise ArgumentError("name a document by its source or by its id, or documents by a condition: by one of them")
     if isinstance(documents, Mapping):
         where, documents = documents, None
+    wanted = arguments.filter_of(where, missing)
     if where is not None:
-        wanted = arguments.filter_of(where, missing)
         if wanted is None:
             raise ArgumentError(
                 'where is empty, and all documents fit it; if you mean them all: {"source": {"$exists": True}}'
@@ -104,9 +104,7 @@ def identifier(value: Any, name: str = "document_id") -> int:
 
 
 def _several(given: Any) -> list[Any]:
-    if isinstance(given, str | bytes | os.PathLike) or not isinstance(given, Iterable):
-        return [given]
-    return list(given)
+    return list(given) if arguments.is_several(given) and not isinstance(given, os.PathLike) else [given]
 
 
 def _source(value: Any) -> Source:
