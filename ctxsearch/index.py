@@ -245,7 +245,8 @@ class Index:
             convert: commands by suffix that turn a file which cannot be read into one that can, such as ``{"doc":
                 "antiword {}"}``. ``{}`` stands for the file, ``{folder}`` for a folder into which the command writes
                 one file; without a folder, what it prints is read. They run without a shell, for a minute at most.
-            on_progress: told after each commit, in the thread that ingests.
+            on_progress: told several times a second while documents are read, and after each commit, in the thread that
+                ingests.
             stop: ends it at the next window when it is set: what was committed stays, and nothing is removed.
 
         Returns:
@@ -336,7 +337,8 @@ class Index:
                 metadata become what JSON has: dates and times ISO 8601 texts, UUIDs and paths texts, members of
                 enumerations their values, sets and tuples lists, NumPy scalars numbers; a Decimal becomes a number
                 where that is exact, else a text. A path as ``source`` is taken as its text.
-            on_progress: told after each commit, in the thread that adds.
+            on_progress: told several times a second while documents are read, and after each commit, in the thread that
+                adds.
             stop: ends it at the next window when it is set: what was committed stays.
 
         Returns:

@@ -19,11 +19,12 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ctxsearch import admission, arguments, canaries, contexts, logs, readers
 from ctxsearch.admission import differs_in_facts, edited_hash, hash_content, source_hash, unusable
 from ctxsearch.errors import ArgumentError, SourceError
+from ctxsearch.estimate import Estimate
 from ctxsearch.history import History
 from ctxsearch.records import (
     Context,
@@ -57,8 +58,14 @@ WINDOWS_EMBEDDED = 2
 TURN_SECONDS, INSTANT_SECONDS = 0.002, 0.00005
 """After how long the thread that reads and cuts gives way to the encoder's, and for how long."""
 
+TOLD_SECONDS = 0.1
+"""How often a listener is told at most of what is read."""
+
 RESTING_CONTEXTS = 4 * CONTEXTS_PER_WINDOW
 """Contexts of a run from which on the encoder gives its memory back before vector files are made."""
+
+
+Stage: TypeAlias = Literal["reading", "embedding", "indexing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,16 @@ class Progress:
     bytes_read: int
     bytes_total: int
     source: str
-    """The document read last."""
+    """What is being read or written."""
+    contexts_expected: int = 0
+    """Contexts of the whole run: those that were cut, and an estimate of those in files that were not read."""
+    is_estimate: bool = False
+    """Whether there are files that were not read."""
+    stage: Stage = "reading"
+    """What is done now; ``indexing`` when all is embedded, and the index is written."""
+    contexts_embedded: Callable[[], int] = field(default=lambda: 0, compare=False, repr=False)
+    """Contexts embedded so far. May be called at any time and from any thread: it counts on while a window is with the
+    encoder."""
 
 
 ProgressListener: TypeAlias = Callable[[Progress], None]
@@ -104,7 +120,7 @@ def ingest_paths(
         prune: remove documents whose file is gone from the folders among the paths, and records gone from their file.
         retry: try again what failed before and did not change since.
         convert: commands by suffix for files that are not read as they are.
-        on_progress: told after each commit.
+        on_progress: told several times a second while documents are read, and after each commit.
         stop: ends the run at the next window when it is set; what was committed stays, and nothing is removed.
 
     Returns:
@@ -253,10 +269,16 @@ class _Run:
         self._embedding: Encoder | None = None
         self._gives_way = 0.0
         self._busy_before = 0.0
+        self._embedded_before = 0
         self._put = self._committed = _Tally()
         self._unchanged = self._generation = 0
         self._document_id = 0
         self._source = ""
+        self._stage: Stage = "reading"
+        self._told = 0.0
+        self._cut_contexts = 0
+        self._estimate = Estimate(())
+        self._current: tuple[readers.File, int] | None = None  # the file that is read, and the contexts cut before it
 
     def fail(self, source: str, reason: str, origin: str = "", *, whole: bool = True) -> None:
         """Note a source that did not go in; the whole of its file, or a part."""
@@ -273,8 +295,21 @@ class _Run:
             there = os.path.lexists(missing.source)  # a name that leads nowhere is not kept as a failure
             self.fail(missing.source, missing.reason, str(Path(missing.source).absolute()) if there else "")
         self.skipped.extend(Failure(*skip) for skip in sources.skipped)
+        self._estimate = Estimate((file.path.name, file.size) for file in sources.files)
         with readers.Worker() as worker:
             self.take(_read(sources, standard_input, self, worker))
+
+    def begin(self, file: readers.File) -> None:
+        """A file is going to be read."""
+        self._current = (file, self._cut_contexts)
+        self._source, self._stage = file.source, "reading"
+        self._tell(at_once=False)
+
+    def end(self, file: readers.File) -> None:
+        """A file was read, and its documents are cut."""
+        before = self._current[1] if self._current else self._cut_contexts
+        self._current = None
+        self._estimate.took(file.path.name, file.size, self._cut_contexts - before)
 
     def failed_before(self, file: readers.File) -> bool:
         """Whether a file failed and is as it was then; notes that it is in the way still."""
@@ -283,6 +318,7 @@ class _Run:
             return False
         self.fail(*failure, str(file.origin))
         self.bytes_read += file.size
+        self._estimate.took(file.path.name, file.size, 0)
         return True
 
     def prune(self, held: Iterable[tuple[int, str, str]], is_gone: Callable[[str], bool]) -> None:
@@ -318,6 +354,8 @@ class _Run:
 
     def finish(self) -> None:
         """Commit what is left."""
+        self._stage = "indexing"
+        self._tell()
         self._commit()
         if self._embedding and self._committed.contexts >= RESTING_CONTEXTS:
             self._embedding.rest()
@@ -382,6 +420,7 @@ class _Run:
         if self._embedding is None:
             self._embedding = self._get_encoder()
             self._busy_before = self._embedding.busy_seconds
+            self._embedded_before = self._embedding.contexts_embedded
         return self._embedding
 
     def _windows(self, documents: Iterable[Document]) -> Iterator[list[_Part]]:
@@ -408,7 +447,9 @@ class _Run:
                         part.rows = part.rows or []
                         part.rows.append(rows)
                     size += 1
+                    self._cut_contexts += 1
                 part.last = True
+                self._tell(at_once=False)
         except ArgumentError as error:
             if self._history is not None:  # files are not refused: what is wrong with one is its failure
                 raise
@@ -508,6 +549,8 @@ class _Run:
             if part.first:
                 self._document_id = self.writer.put_document(part.document, part.content_hash)
             context_ids += self.writer.put_contexts(self._document_id, part.document.title, part.contexts)
+        self._source, self._stage = window[-1].document.source, "embedding"
+        self._tell()
         embeddings = embedded.result() if embedded else None
         self.writer.put_vectors(context_ids, _rows_of(window, embeddings))
         for part in window:
@@ -522,13 +565,37 @@ class _Run:
             )
         if window[-1].last:  # a document is committed whole
             self._commit()
-        self._source = window[-1].document.source
         self._tell()
 
-    def _tell(self) -> None:
-        if self._on_progress:
-            done = self._put.added + self._put.updated + self._unchanged
-            self._on_progress(Progress(done, self._put.contexts, self.bytes_read, self._bytes_total, self._source))
+    def _tell(self, *, at_once: bool = True) -> None:
+        """Tell the listener where things stand; unless ``at_once``, only if it was not told just now."""
+        if not self._on_progress:
+            return
+        now = time.perf_counter()
+        if not at_once and now - self._told < TOLD_SECONDS:
+            return
+        self._told = now
+        left = self._estimate.left()
+        if self._current:
+            file, before = self._current
+            left -= min(self._estimate.of(file.path.name, file.size), self._cut_contexts - before)
+        progress = Progress(
+            documents=self._put.added + self._put.updated + self._unchanged,
+            contexts=self._put.contexts,
+            bytes_read=self.bytes_read,
+            bytes_total=self._bytes_total,
+            source=self._source,
+            contexts_expected=self._cut_contexts + max(0, round(left)),
+            is_estimate=self.bytes_read < self._bytes_total,
+            stage=self._stage,
+            contexts_embedded=self._contexts_embedded,
+        )
+        self._on_progress(progress)
+
+    def _contexts_embedded(self) -> int:
+        """Contexts embedded in this run until now; those that came with their vectors count when they are written."""
+        encoder = self._embedding
+        return max(self._put.contexts, encoder.contexts_embedded - self._embedded_before if encoder else 0)
 
 
 def _rows_of(window: Sequence[_Part], embeddings: Embeddings | None) -> Iterator[FloatArray]:
@@ -548,6 +615,7 @@ def _read(sources: readers.Sources, standard_input: bool, run: _Run, worker: rea
     files = (file for file in sources.files if not run.failed_before(file))
     for file, items in readers.read_each(files, worker):
         read_before = run.bytes_read
+        run.begin(file)
         for item in items:
             if isinstance(item, Document):
                 if item.is_record:
@@ -561,6 +629,7 @@ def _read(sources: readers.Sources, standard_input: bool, run: _Run, worker: rea
             else:
                 run.skipped.append(Failure(*item))
         run.bytes_read = read_before + file.size
+        run.end(file)
 
 
 def coverage(sources: readers.Sources, paths: Sequence[str], glob: str | None, base: Path) -> Callable[[str], bool]:

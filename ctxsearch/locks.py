@@ -35,7 +35,7 @@ class Rank(enum.IntEnum):
     CATALOG_FILES = 6
     """Which catalog files are open in this process."""
     CLOCK = 7
-    """`Clock`: the seconds spent in inference."""
+    """`Clock`: the seconds spent in inference; `Encoder`: the contexts embedded."""
     BACKGROUND = 8
     """`Workers`: which calls from asyncio run and which wait."""
 

@@ -51,6 +51,7 @@ class HashEncoder:
         self.dim = model.passport.dim
         self.context_budget = model.passport.context_window - 2
         self.busy_seconds = 0.0
+        self.contexts_embedded = 0
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
@@ -66,6 +67,7 @@ class HashEncoder:
         return np.stack([self.vector(part) for part in (text, *sentences)])
 
     def embed_contexts(self, contexts: Sequence[Context]) -> Embeddings:
+        self.contexts_embedded += len(contexts)
         rows = [self.rows(c.text, [c.text[s.start - c.start : s.end - c.start] for s in c.sentences]) for c in contexts]
         return Embeddings(np.concatenate(rows), np.cumsum([0, *map(len, rows)]).astype(np.int64))
 

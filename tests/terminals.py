@@ -61,6 +61,14 @@ class Terminal:
         self.process.wait()
         os.close(self._master)
 
+    def sample(self, seconds: float) -> bool:
+        """Read what is sent within some time; False when the command has ended and all was read."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if not self._read(left):
+                return False
+        return True
+
     def type(self, text: str) -> None:
         """Type as a person does; ``\\r`` is Enter, ``\\x03`` Ctrl-C, ``\\x04`` Ctrl-D."""
         os.write(self._master, text.encode())

@@ -633,7 +633,7 @@ def test_mails_and_texts_attached_to_a_mail_are_read(tmp_path: Path) -> None:
         f"Content-Type: message/rfc822\n\n{inner}",
         'Content-Type: application/octet-stream; name="notes.md"\n\n# Notes\nOf the meeting.',
         'Content-Type: application/octet-stream; name="data.bin"\n\nBINARY',
-        'Content-Type: application/octet-stream; name="scan.txt"\nContent-Transfer-Encoding: base64\n\niVBORw0KGgoAAAA=',
+        'Content-Type: application/octet-stream; name="a.txt"\nContent-Transfer-Encoding: base64\n\niVBORw0KGgoAAA==',
     ]
     mail = (
         HEAD + "Content-Type: multipart/mixed; boundary=x\n\n" + "".join(f"--x\n{part}\n" for part in parts) + "--x--\n"

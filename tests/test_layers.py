@@ -46,6 +46,7 @@ HOUSE = (
     "seen",
     "documents",
     "history",
+    "estimate",
     "fusion",
     "calibration",
     "ingest",

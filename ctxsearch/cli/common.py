@@ -60,9 +60,14 @@ model_option = click.option(
 )
 
 
-def complain(message: str) -> None:
-    """One line on standard error, whatever the message holds."""
-    click.echo(f"ctxsearch: {' '.join(printable(message).split())}", err=True)
+def complain(message: str, *, indented: bool = False) -> None:
+    """One line on standard error, whatever the message holds.
+
+    Args:
+        indented: keep the spaces that it begins with.
+    """
+    indent = " " * (len(message) - len(message.lstrip(" "))) if indented else ""
+    click.echo(f"ctxsearch: {indent}{' '.join(printable(message).split())}", err=True)
 
 
 def printable(text: str) -> str:

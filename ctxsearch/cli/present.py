@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ctxsearch.index import Index
 
 MOST_LISTED = 20
-"""Failures and skips printed one by one; --json has them all."""
+"""Documents that are lost and printed one by one; --json has them all."""
 
 TRUNCATED = "the question is too long; its end was not searched"
 

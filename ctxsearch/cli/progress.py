@@ -2,10 +2,13 @@
 
 Two lines that are drawn anew some times a second, so that they fit a terminal that was resized, and that are gone when
 it is done: a bar with the share and the time left; what is done so far, and what is worked on.
+
+The share never falls and never reaches 100 %: that is said by the report, when the lines are gone.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -27,11 +30,17 @@ DRAWN_PER_SECOND = 6
 LEAST_NAME = 12
 """Cells below which the name of what is worked on is left out."""
 LEAST_BAR = 10
+HIGHEST_SHARE = 0.99
+LEAST_SHARE = 0.02
+"""Below it nothing can be told of the time left."""
+LEAST_SECONDS_LEFT = 3.0
+"""Less is not said: the end might be later."""
+TYPICAL_INDEXING_SECONDS = 10.0
 
 
 @contextmanager
 def progress_bar() -> Iterator[ProgressListener | None]:
-    """A listener for an ingest: documents, contexts a second, time left, current source.
+    """A listener for an ingest: contexts embedded of how many, documents, contexts a second, time, current source.
 
     Yields None where standard error is no terminal: nothing is drawn and nothing need be told.
     """
@@ -39,22 +48,60 @@ def progress_bar() -> Iterator[ProgressListener | None]:
         if meter is None:
             yield None
             return
-        started = time.monotonic()
+        ingest = _Ingest()
+        meter.follow(ingest.shown)
+        yield ingest.listen
 
-        def listen(progress: Progress) -> None:
-            seconds = max(time.monotonic() - started, 1e-9)
-            meter.show(
-                progress.bytes_read,
-                progress.bytes_total,
-                (
-                    f"{progress.documents:,} documents",
-                    f"{progress.contexts:,} contexts",
-                    f"{progress.contexts / seconds:,.0f}/s",
-                ),
-                progress.source,
-            )
 
-        yield listen
+class _Ingest:
+    """What is to be shown of an ingest: asked anew each time it is drawn, since contexts are embedded meanwhile."""
+
+    READ_AND_EMBEDDED = 0.97
+    """The share at which all is embedded; what remains is writing the index."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._told: Progress | None = None
+        self._indexing_since: float | None = None
+
+    def listen(self, progress: Progress) -> None:
+        """Take what an ingest tells."""
+        self._told = progress
+        if progress.stage == "indexing" and self._indexing_since is None:
+            self._indexing_since = time.monotonic()
+
+    def shown(self) -> _Shown:
+        """Where the ingest stands now."""
+        now = time.monotonic()
+        elapsed = _clock(now - self._started)
+        told = self._told
+        if told is None:
+            return _Shown(0, 0, (elapsed, "starting"), "", None)
+        embedded = told.contexts_embedded()
+        expected = max(told.contexts_expected, embedded)
+        parts = (
+            elapsed,
+            f"{embedded:,} of {_about(expected) if told.is_estimate else f'{expected:,}'} contexts",
+            f"{told.documents:,} documents",
+            f"{embedded / max(now - self._started, 1e-9):,.0f}/s",
+        )
+        if self._indexing_since is not None:
+            waited = 1.0 - math.exp((self._indexing_since - now) / TYPICAL_INDEXING_SECONDS)
+            share = self.READ_AND_EMBEDDED + (HIGHEST_SHARE - self.READ_AND_EMBEDDED) * waited
+            return _Shown(share, 1.0, parts, "writing the index", None)
+        if expected:
+            share = embedded / expected
+        else:
+            share = told.bytes_read / told.bytes_total if told.bytes_total else 0.0
+        left = (now - self._started) * (1.0 - share) / share if share > LEAST_SHARE else None
+        ends = None if left is None or left < LEAST_SECONDS_LEFT else now + left
+        return _Shown(share * self.READ_AND_EMBEDDED, 1.0, parts, told.source, ends)
+
+
+def _about(count: int) -> str:
+    """An estimate with the two digits that it is good for."""
+    step = 10 ** max(0, len(str(count)) - 2)
+    return f"about {-(-count // step) * step:,}"
 
 
 @contextmanager
@@ -112,8 +159,8 @@ def download_bar() -> Iterator[pull.ProgressListener | None]:
 class _Shown:
     """What was told last."""
 
-    done: int
-    whole: int
+    done: float
+    whole: float
     parts: Sequence[str]
     name: str
     ends: float | None
@@ -125,9 +172,15 @@ class _Meter:
 
     def __init__(self) -> None:
         self._shown: _Shown | None = None
+        self._asked: Callable[[], _Shown] | None = None
+        self._share = 0.0  # the highest that was drawn
         self._first: tuple[float, int] | None = None
         self.drawn: tuple[int, tuple[int, ...]] = (0, ())
         """Columns of the terminal when it was last drawn, and of each line."""
+
+    def follow(self, ask: Callable[[], _Shown]) -> None:
+        """Ask each time it is drawn, instead of being told."""
+        self._asked = ask
 
     def show(self, done: int, whole: int, parts: Sequence[str], name: str, seconds_left: float | None = None) -> None:
         """Say where things stand; costs nothing but an assignment.
@@ -146,7 +199,7 @@ class _Meter:
         if seconds_left is None and done > at_first and whole:
             seconds_left = (now - since) * (whole - done) / (done - at_first)
         ends = None if seconds_left is None else now + seconds_left
-        self._shown = _Shown(done, whole, parts, terminal.clean(name), ends)
+        self._shown = _Shown(done, whole, parts, name, ends)
 
     def draw(self, width: int) -> RenderableType:
         """The two lines, in at most ``width`` columns."""
@@ -156,20 +209,20 @@ class _Meter:
         from rich.table import Table
         from rich.text import Text
 
-        shown = self._shown
-        share = min(1.0, shown.done / shown.whole) if shown and shown.whole else None
-        said = "" if share is None else f"{share:4.0%}"
-        if share == 1.0:
-            said += "  finishing"  # all is read; the last of it is worked on
-        elif shown and shown.ends is not None:
-            said += f"  {_clock(max(0.0, shown.ends - time.monotonic()))} left"
+        shown = self._asked() if self._asked else self._shown
+        share = None
+        if shown and shown.whole:
+            share = self._share = min(max(self._share, shown.done / shown.whole), HIGHEST_SHARE)
+        said = "" if share is None else f"{math.floor(100 * share):3}%"
+        if shown and shown.ends is not None and shown.ends > time.monotonic():
+            said += f"  {_clock(shown.ends - time.monotonic())} left"
         line = Table.grid(padding=(0, 1))
         room = width - len(said) - 2
         if room >= LEAST_BAR:
             line.add_row(ProgressBar(None if share is None else 1.0, share or 0.0, width=room), said)
         else:
             line.add_row(said[: width - 1])
-        below = _fitted(shown.parts, shown.name, width - 1) if shown else "starting"
+        below = _fitted(shown.parts, terminal.clean(shown.name), width - 1) if shown else "starting"
         self.drawn = (width, (width - 1 if room >= LEAST_BAR else len(said), cell_len(below)))
         return Group(line, Text(below, no_wrap=True))
 

@@ -19,7 +19,6 @@ from ctxsearch.cli.common import (
     model_option,
     opened,
     pairs,
-    printable,
     where_option,
 )
 from ctxsearch.errors import ArgumentError
@@ -69,7 +68,7 @@ def ingest(
     read. {} stands for the file. What the command prints is read; if it has {folder}, the file that it writes there, as
     in 'ppt=soffice --headless --convert-to pptx --outdir {folder} {}'. It runs without a shell, for a minute at most.
     """
-    from ctxsearch.cli import present
+    from ctxsearch.cli import failures, present
     from ctxsearch.cli.progress import progress_bar
     from ctxsearch.readers.tables import value_of
 
@@ -97,20 +96,7 @@ def ingest(
     else:
         present.report(report)
     counts = report.documents
-    for skip in report.skipped[: present.MOST_LISTED]:
-        click.echo(printable(f"skipped {skip.source}: {skip.error}"), err=True)
-    if len(report.skipped) > present.MOST_LISTED:
-        click.echo(f"skipped {len(report.skipped) - present.MOST_LISTED} more", err=True)
-    failures = [failure for failure in report.failures if failure not in report.failed_before]
-    for failure in failures[: present.MOST_LISTED]:
-        complain(f"{failure.source}: {failure.error}")
-    if len(failures) > present.MOST_LISTED:
-        complain(f"{len(failures) - present.MOST_LISTED} more failures; --json lists them all")
-    if report.failed_before:
-        complain(
-            f"{len(report.failed_before):,} failed before and did not change; ctxsearch list --failed shows them, "
-            "ctxsearch ingest --retry tries them again"
-        )
+    failures.tell(report, index_path)
     if counts.added + counts.updated + counts.unchanged + counts.deleted + counts.moved == 0:
         if not report.failures:
             complain(f"nothing to read in {', '.join(paths)}")

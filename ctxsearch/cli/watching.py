@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ctxsearch.cli import present
+from ctxsearch.cli import failures, present
 from ctxsearch.cli.common import DONE, complain, printable
 from ctxsearch.cli.progress import progress_bar
 from ctxsearch.index import Index
@@ -31,7 +31,7 @@ def watch(index: Index, paths: list[str], *, as_json: bool, **options: Any) -> i
                 rounds += 1
                 for name in total:
                     total[name] += getattr(report.documents, name)
-                _tell(report, as_json=as_json)
+                _tell(report, str(index.path), as_json=as_json)
                 if rounds == 1 and not as_json:
                     click.echo(printable(f"watching {', '.join(paths)}; Ctrl-C to stop"), err=True)
         except KeyboardInterrupt:
@@ -42,16 +42,12 @@ def watch(index: Index, paths: list[str], *, as_json: bool, **options: Any) -> i
     return DONE
 
 
-def _tell(report: IngestReport, *, as_json: bool) -> None:
+def _tell(report: IngestReport, index_path: str, *, as_json: bool) -> None:
     if as_json:
         present.json_line(report.to_dict())
         return
     present.report(report)
-    new = [failure for failure in report.failures if failure not in report.failed_before]
-    for failure in new[: present.MOST_LISTED]:
-        complain(f"{failure.source}: {failure.error}")
-    if len(new) > present.MOST_LISTED:
-        complain(f"{len(new) - present.MOST_LISTED} more failures; ctxsearch list --failed shows them all")
+    failures.tell(report, index_path, only_new=True)
 
 
 @contextmanager

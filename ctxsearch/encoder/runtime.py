@@ -16,7 +16,7 @@ from itertools import chain, islice, pairwise
 
 import numpy as np
 
-from ctxsearch import forking
+from ctxsearch import forking, locks
 from ctxsearch.encoder.graph import Graph
 from ctxsearch.encoder.inference import Compiled
 from ctxsearch.encoder.lexical import LexicalPart
@@ -64,6 +64,9 @@ class Encoder:
                 graph is compiled, and what was compiled before is not read again.
         """
         self.passport: Passport = model.passport
+        self.contexts_embedded = 0
+        """Contexts embedded until now, by all threads."""
+        self._counting = locks.make(locks.Rank.CLOCK)
         self._context_prefix = self.passport.context_prefix
         self._question_prefix = self.passport.question_prefix
         self._model = model
@@ -128,6 +131,8 @@ class Encoder:
             first = 0
             for i in members:
                 vectors[bounds[i] : bounds[i + 1]] = joined[first : (first := first + len(boundaries[i]) + 1)]
+            with self._counting:
+                self.contexts_embedded += len(members)
 
         try:
             compiled = self._graph.for_contexts()
