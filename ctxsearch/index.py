@@ -95,6 +95,8 @@ def open(
     if read_only or not create:
         folder.require()
     named = _named_model(model, encoder)
+    if named:  # before the index names it: a kill in between must not make the user's own model a stranger's
+        consent.confirm(named.path, named.passport.fingerprint)
     if folder.exists():
         store = LocalStore(folder, timeout)
     else:
@@ -108,8 +110,6 @@ def open(
             f"{folder.root} was made with the model {label}, not with {named.passport.label}; leave out the model, or "
             f"take the index over to this one with: ctxsearch reembed --model {named.path} --index {folder.root}"
         )
-    if named:
-        consent.confirm(named.path, named.passport.fingerprint)
     if recall is not None:
         store.recall = recall
     return Index(folder, store, named, read_only, None if encoder is None else encoder._encoder)

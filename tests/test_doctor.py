@@ -98,7 +98,8 @@ def test_a_model_that_is_not_here(filled: Path, monkeypatch: pytest.MonkeyPatch)
     def nothing(name: str) -> ModelFolder:
         raise ModelNotFoundError(name)
 
-    monkeypatch.setattr("ctxsearch.index.find_model", nothing)
+    monkeypatch.setattr("ctxsearch.doctor.find_model", nothing)
+    monkeypatch.setattr("ctxsearch.spaces.find_model", nothing)
     assert found(filled, "model").state == "broken"
     assert found(filled, "index").state == "broken"
     assert "which is not here" in found(filled, "index").found

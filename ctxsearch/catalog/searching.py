@@ -149,6 +149,7 @@ class Searching(Metadata):
             return best(self._postings(statistics).of(chosen), limit)
         match, tells = (" OR ".join(map(quoted, chosen)), True) if chosen else self._together(words, statistics)
         if not match:
+            self._condition(where, "document_id")  # a condition of no use is an error without any word, too
             return []
         return self._search_match(match, limit, where, tells=tells)
 

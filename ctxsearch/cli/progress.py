@@ -3,7 +3,7 @@
 Two lines that are drawn anew some times a second, so that they fit a terminal that was resized, and that are gone when
 it is done: a bar with the share and the time left; what is done so far, and what is worked on.
 
-The share never falls and never reaches 100 %: that is said by the report, when the lines are gone.
+The share never falls. That of an ingest never reaches 100 %: the report says it, when the lines are gone.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ LEAST_NAME = 12
 """Cells below which the name of what is worked on is left out."""
 LEAST_BAR = 10
 HIGHEST_SHARE = 0.99
+"""Of an ingest."""
 LEAST_SHARE = 0.02
 """Below it nothing can be told of the time left."""
 LEAST_SECONDS_LEFT = 3.0
@@ -212,7 +213,7 @@ class _Meter:
         shown = self._asked() if self._asked else self._shown
         share = None
         if shown and shown.whole:
-            share = self._share = min(max(self._share, shown.done / shown.whole), HIGHEST_SHARE)
+            share = self._share = min(max(self._share, shown.done / shown.whole), 1.0)
         said = "" if share is None else f"{math.floor(100 * share):3}%"
         if shown and shown.ends is not None and shown.ends > time.monotonic():
             said += f"  {_clock(shown.ends - time.monotonic())} left"
