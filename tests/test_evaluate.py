@@ -138,7 +138,7 @@ def test_min_score_leaves_out_the_rest(sample: ctxsearch.Index) -> None:
         with pytest.raises(ctxsearch.ArgumentError, match="from 0 to 1"):
             sample.query(question, min_score=outside)
     for wrong in (True, "0.5"):
-        with pytest.raises(ctxsearch.ArgumentError, match="min_score is .*; expected a number"):
+        with pytest.raises(ctxsearch.ArgumentError, match=r"min_score is .*; expected a number"):
             sample.query(question, min_score=wrong)  # type: ignore[arg-type]
 
 
