@@ -256,10 +256,11 @@ class Index:
             ArgumentError: a command of ``convert`` that cannot be run.
             StoreError: nothing can be written.
         """
+        self._require_writable()
+        self._require_resources()
         from ctxsearch.ingest import ingest_paths
         from ctxsearch.readers import commands
 
-        self._require_writable()
         return ingest_paths(
             self._store,
             self._get_encoder,
@@ -299,10 +300,11 @@ class Index:
 
             The others are those of `ingest`.
         """
+        self._require_writable()
+        self._require_resources()
         from ctxsearch.readers import commands
         from ctxsearch.watch import watch
 
-        self._require_writable()
         return watch(
             self._store,
             self._get_encoder,
@@ -351,9 +353,10 @@ class Index:
                 committed; it and those after it are not.
             StoreError: nothing can be written.
         """
+        self._require_writable()
+        self._require_resources()
         from ctxsearch.ingest import ingest_documents
 
-        self._require_writable()
         return ingest_documents(
             self._store, self._get_encoder, str(self.path), documents, on_progress=on_progress, stop=stop
         )
@@ -882,6 +885,11 @@ class Index:
         if self._read_only:
             raise ArgumentError(f"{self.path} was opened with read_only=True")
 
+    def _require_resources(self) -> None:
+        """Before what needs a model imports a library that ends the process where it gets no memory or threads."""
+        if self._encoder is None:
+            resources.require_for_model()
+
     def _find_model(self, wanted: Passport, path: str) -> ModelFolder:
         """The model of an embedding space: one that was named, else by the passport's name, else where it was."""
         known = self._models.get(wanted.fingerprint)
@@ -906,8 +914,7 @@ class Index:
 
     def _get_encoder(self) -> Encoder:
         """The encoder of the newest generation's space."""
-        if self._encoder is None:
-            resources.require_for_model()
+        self._require_resources()
         return self._encoder_of(self._find_model(*self._store.space()))
 
     def _embedder(self, space: OneSpace, model: ModelFolder | CtxsearchError, beside: bool) -> Embed:
@@ -921,8 +928,7 @@ class Index:
         """
         if isinstance(model, CtxsearchError):
             raise model
-        if self._encoder is None:
-            resources.require_for_model()
+        self._require_resources()
         space.enter(model.passport)
         if beside:
             return lambda questions: self._encoder_of(model).begin_questions(questions)

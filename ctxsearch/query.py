@@ -36,6 +36,10 @@ from ctxsearch.words import fullest
 Embed: TypeAlias = Callable[[Sequence[str]], UnderWay[list[Question]]]
 """Begins to embed questions."""
 
+SEARCHED_CHARACTERS = 5_000
+"""Characters of a question whose words are looked for: 800 words of English. More of them are looked at for the longest
+questions only, which would take seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -223,7 +227,8 @@ def _answer(
     started = time.perf_counter()
     with store.snapshot() as snapshot:
         embedded = UnderWay(partial(embeddings.__getitem__, place), embeddings.over) if embeddings else None
-        asked = ranking.Asked(snapshot, question, embedded, search.mode, search.where, without)
+        words = _beginning(question)
+        asked = ranking.Asked(snapshot, words, embedded, search.mode, search.where, without)
         ranked = asked.best(search.offset + search.k, search.group_by)
         scores = [one.evidence.score for one in ranked]
         if search.calibration:
@@ -236,11 +241,14 @@ def _answer(
         ]
         stored = snapshot.contexts(candidate.context_id for candidate, _ in best)
         hits = tuple(
-            _hit(number, score, candidate, stored[candidate.context_id], question)
+            _hit(number, score, candidate, stored[candidate.context_id], words)
             for number, (candidate, score) in enumerate(best, start=search.offset + 1)
         )
         generation = snapshot.generation
-    truncated = embeddings[place].truncated if embeddings else len(asked_terms(question)) > LEXICAL_WORDS
+    if embeddings:
+        truncated = embeddings[place].truncated
+    else:
+        truncated = words != question.strip() or len(asked_terms(words)) > LEXICAL_WORDS
     searched, embed = 1000.0 * (time.perf_counter() - started), 0.0
     if embeddings:
         waited, embed = embeddings.milliseconds
@@ -259,6 +267,14 @@ def _answer(
         milliseconds=Milliseconds(embed=embed, search=searched, total=total),
         index_path=index_name,
     )
+
+
+def _beginning(question: str) -> str:
+    """What of a question words are looked for in: whole words, as far as they are in its first characters."""
+    question = question.strip()
+    if len(question) <= SEARCHED_CHARACTERS:
+        return question
+    return question[: SEARCHED_CHARACTERS + 1].rsplit(None, 1)[0][:SEARCHED_CHARACTERS]
 
 
 def _hit(rank: int, score: float, candidate: Candidate, stored: StoredContext, question: str) -> Hit:

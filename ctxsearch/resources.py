@@ -7,6 +7,7 @@ it. So both are looked at before these libraries are imported.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def require_for_model() -> None:
     """
     left = _address_space_left()
     if left is None:
-        _start_threads()  # where address space is scarce, their heaps would take a quarter of it
+        _start_threads(MODEL_THREADS)  # where address space is scarce, their heaps would take a quarter of it
     elif left < MODEL_ADDRESS_SPACE_MB << 20:
         raise ResourceError(
             f"loading the model takes {MODEL_ADDRESS_SPACE_MB} MB of address space, and this process may have "
@@ -38,10 +39,20 @@ def require_for_model() -> None:
         )
 
 
-def _start_threads() -> None:
+def require_for_arrays() -> None:
+    """Check that numpy can be imported: its OpenBLAS starts a thread for each core.
+
+    Raises:
+        ResourceError: the process may have too few threads.
+    """
+    if "numpy" not in sys.modules and _address_space_left() is None:
+        _start_threads(min(os.cpu_count() or 1, MODEL_THREADS) - 1)
+
+
+def _start_threads(count: int) -> None:
     started, end = [], threading.Event()
     try:
-        for _ in range(MODEL_THREADS):
+        for _ in range(count):
             thread = threading.Thread(target=end.wait, args=(THREAD_STARTS_SECONDS,), daemon=True)
             thread.start()
             started.append(thread)

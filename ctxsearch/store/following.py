@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ctxsearch import resources
 from ctxsearch.catalog import Catalog
 from ctxsearch.layout import IndexFolder
 from ctxsearch.store.published import Published, open_segment
@@ -89,6 +90,7 @@ class Follower:
 
     def _read(self, catalog: Catalog) -> tuple[VectorIndex, int]:
         """The published segments and their generation; an empty index of generation 0 if they cannot be used."""
+        resources.require_for_arrays()
         from ctxsearch.vectors import VectorFileError
 
         self._read_at, self._large = 0, set()
