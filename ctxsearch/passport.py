@@ -19,6 +19,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -58,6 +59,13 @@ MAX_WINDOW = 65_536
 
 MAX_NAME_CHARACTERS = 200
 MAX_PREFIX_CHARACTERS = 1000
+
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+"""Characters that a terminal obeys or that nobody sees. In a name they become U+FFFD, so that it shows, and a name that
+only looks like another stays different from it."""
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 """The inputs a graph may have, in the order BERT names them."""
@@ -119,7 +127,7 @@ class Passport:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Passport:
-        """Build from JSON values, other keys ignored.
+        """Build from JSON values, other keys ignored. In what people are shown of it, control characters are replaced.
 
         Raises:
             ModelError: a key is missing, or a value is of no use.
@@ -135,6 +143,8 @@ class Passport:
             raise ModelError(f"not a passport: inputs are {arguments.shown(passport.inputs)}, not a list")
         object.__setattr__(passport, "inputs", tuple(passport.inputs))
         passport._check()
+        for name in ("name", "precision"):  # which people are shown
+            object.__setattr__(passport, name, _UNSEEN.sub("\ufffd", getattr(passport, name)))
         return passport
 
     def _check(self) -> None:

@@ -14,8 +14,6 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import click
-
 from ctxsearch.cli import terminal
 from ctxsearch.cli.present import place
 from ctxsearch.readers.kinds import CODE, LINED
@@ -240,7 +238,7 @@ class _Writer:
         target = _target(hit.source) if self.linked else None
         pieces += [Piece(name, f"bold cyan link {target}" if target else "bold cyan"), Piece(titles, "cyan")]
         if self._console is None:
-            _echo("".join(piece.text for piece in pieces))  # one line, so that it can be searched for
+            terminal.say("".join(piece.text for piece in pieces))  # one line, so that it can be searched for
         else:
             self.line(pieces, "")
 
@@ -249,18 +247,19 @@ class _Writer:
         columns = self._wrapped - INDENT
         if self._console is None:
             for line in terminal.wrapped("".join(piece.text for piece in pieces), columns):
-                _echo(indent + line)
+                terminal.say(indent + line)
             return
         from rich.text import Text
 
-        lines = Text.assemble(*pieces).wrap(self._console, max(1, columns), overflow="fold")
+        cleaned = (piece._replace(text=terminal.clean(piece.text)) for piece in pieces)
+        lines = Text.assemble(*cleaned).wrap(self._console, max(1, columns), overflow="fold")
         for number, wrapped in enumerate(lines):
             wrapped.rstrip()
             self._console.print(Text(" " * INDENT if number else indent) + wrapped, soft_wrap=True)
 
     @staticmethod
     def blank() -> None:
-        _echo("")
+        terminal.say("")
 
 
 def _bar(score: float) -> str:
@@ -278,8 +277,3 @@ def _target(source: str) -> str | None:
         return path.resolve().as_uri() if path.is_file() else None
     except (OSError, ValueError):
         return None
-
-
-def _echo(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    click.echo(text.encode(encoding, "replace").decode(encoding))

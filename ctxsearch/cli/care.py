@@ -17,6 +17,7 @@ from ctxsearch.cli.common import (
     opened,
     where_option,
 )
+from ctxsearch.cli.terminal import say
 from ctxsearch.errors import ArgumentError
 
 
@@ -97,7 +98,7 @@ def delete(sources: tuple[str, ...], index_path: str, as_json: bool) -> int:
     if as_json:
         present.json_line({"index": index_path, "generation": generation, "deleted": deleted})
     else:
-        click.echo(f"{deleted} {'document' if deleted == 1 else 'documents'} deleted")
+        say(f"{deleted} {'document' if deleted == 1 else 'documents'} deleted")
     return DONE
 
 
@@ -113,7 +114,7 @@ def verify(index_path: str, as_json: bool) -> int:
     if as_json:
         present.json_line({"index": index_path, "healthy": not problems, "problems": problems})
     elif not problems:
-        click.echo(f"{index_path} is in order")
+        say(f"{index_path} is in order")
     for problem in problems:
         complain(problem)
     return FAILED if problems else DONE
@@ -130,7 +131,7 @@ def compact(index_path: str) -> int:
         before = sum(index.status().bytes.values())
         index.compact()
         after = sum(index.status().bytes.values())
-    click.echo(f"{before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now")
+    say(f"{before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now")
     return DONE
 
 
@@ -144,7 +145,7 @@ def reindex(index_path: str) -> int:
     with opened(index_path) as index:
         index.reindex()
         documents = index.status().documents
-    click.echo(f"{documents:,} documents have the words of this version")
+    say(f"{documents:,} documents have the words of this version")
     return DONE
 
 
@@ -164,7 +165,7 @@ def repair(index_path: str, as_json: bool) -> int:
         present.json_line(done.to_dict())
     else:
         made = f"made anew: {', '.join(done.repaired)}" if done.repaired else "nothing was to be made anew"
-        click.echo(f"{made}; {done.documents:,} documents are there, {len(done.lost):,} were lost")
+        say(f"{made}; {done.documents:,} documents are there, {len(done.lost):,} were lost")
     for name in done.lost[: present.MOST_LISTED]:
         complain(f"lost: {name}; ingest it again")
     if len(done.lost) > present.MOST_LISTED:
@@ -191,7 +192,7 @@ def backup(destination: str, index_path: str, as_json: bool) -> int:
         copied = {"generation": found.generation, "documents": found.documents}
         present.json_line({"index": index_path, "backup": destination, **copied})
     else:
-        click.echo(f"{found.documents:,} documents of generation {found.generation:,} are in {destination}")
+        say(f"{found.documents:,} documents of generation {found.generation:,} are in {destination}")
     return DONE
 
 
@@ -208,7 +209,7 @@ def export(file: str, index_path: str, as_json: bool) -> int:
     if as_json:
         present.json_line({"index": index_path, "file": file, "documents": count})
     else:
-        click.echo(f"{count:,} documents are in {file}")
+        say(f"{count:,} documents are in {file}")
     return DONE
 
 
@@ -225,7 +226,7 @@ def import_(file: str, index_path: str, model: str | None, as_json: bool) -> int
     if as_json:
         present.json_line(done.to_dict())
     else:
-        click.echo(f"documents: {done.added:,} added, {done.updated:,} updated, {done.unchanged:,} unchanged")
+        say(f"documents: {done.added:,} added, {done.updated:,} updated, {done.unchanged:,} unchanged")
     return DONE
 
 
@@ -249,7 +250,7 @@ def reembed(index_path: str, model: str | None, rollback: bool, as_json: bool) -
     if as_json:
         present.json_line(done.to_dict())
     else:
-        click.echo(
+        say(
             f"{index_path} is of the model {done.model} now: {done.documents:,} documents, "
             f"{done.embedded:,} of them embedded in {done.seconds:.1f} s"
         )

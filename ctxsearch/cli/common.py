@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import click
 
 import ctxsearch
 from ctxsearch.cli import completion
-from ctxsearch.cli.terminal import clean
+from ctxsearch.cli.terminal import clean, say
 from ctxsearch.errors import ArgumentError
 from ctxsearch.records import Spelled
 
@@ -67,13 +66,7 @@ def complain(message: str, *, indented: bool = False) -> None:
         indented: keep the spaces that it begins with.
     """
     indent = " " * (len(message) - len(message.lstrip(" "))) if indented else ""
-    click.echo(f"ctxsearch: {indent}{' '.join(printable(message).split())}", err=True)
-
-
-def printable(text: str) -> str:
-    """A line that any terminal can take: no control characters, and half characters of file names are replaced."""
-    encoding = sys.stderr.encoding or "utf-8"
-    return clean(text).encode(encoding, "backslashreplace").decode(encoding)
+    say(f"ctxsearch: {indent}{' '.join(clean(message).split())}", err=True)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ctxsearch.cli.terminal import clean, say
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -22,7 +24,8 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     root = click.get_current_context().find_root()
     if kind is not None:
-        click.echo(kind(root.command, {}, "ctxsearch", "_CTXSEARCH_COMPLETE").source())
+        for line in kind(root.command, {}, "ctxsearch", "_CTXSEARCH_COMPLETE").source().splitlines():
+            say(line)
 
 
 def folders(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -51,7 +54,7 @@ def models(context: click.Context, parameter: click.Parameter, incomplete: str) 
     from ctxsearch.passport import list_models
 
     names = [folder.passport.name for folder in list_models()]
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in names if name.startswith(incomplete) and clean(name) == name]
 
 
 def sources(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -62,6 +65,8 @@ def sources(context: click.Context, parameter: click.Parameter, incomplete: str)
 
     try:
         with ctxsearch.open(context.params.get("index_path") or DEFAULT_INDEX, read_only=True) as index:
-            return [document.source for document in index.documents() if document.source.startswith(incomplete)]
+            names = [document.source for document in index.documents()]
     except CtxsearchError:
         return []
+    # A shell shows candidates as they are, so one with escape codes is not among them.
+    return [name for name in names if name.startswith(incomplete) and clean(name) == name]

@@ -9,10 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import takewhile
 
-import click
-
 from ctxsearch.cli import terminal
-from ctxsearch.cli.common import DEFAULT_INDEX, complain, printable
+from ctxsearch.cli.common import DEFAULT_INDEX, complain
 from ctxsearch.records import Failure, IngestReport
 
 MOST_ROWS = 18
@@ -42,7 +40,7 @@ def tell(report: IngestReport, index_path: str, *, only_new: bool = False) -> No
     rows = MOST_ROWS
     if not only_new:
         for line in _skipped(report.skipped):
-            click.echo(printable(line), err=True)
+            terminal.say(line, err=True)
             rows -= _height(line, columns)
     new = [failure for failure in report.failures if failure not in report.failed_before]
     lines, left_out = _failed(new, rows - 2, columns)

@@ -13,6 +13,7 @@ import click
 
 from ctxsearch.cli import terminal
 from ctxsearch.cli.common import DONE, FAILED, index_option, json_option
+from ctxsearch.cli.terminal import say
 
 if TYPE_CHECKING:
     from ctxsearch.doctor import Finding
@@ -45,32 +46,25 @@ def doctor(index_path: str, as_json: bool) -> int:
 
 def _show(found: Sequence[Finding]) -> None:
     columns = min(terminal.width(sys.stdout), terminal.WIDEST)
-    styled = terminal.is_styled(sys.stdout)
     indent = 20 if columns >= _NARROW else 2
 
     def lines(text: str) -> list[str]:
         return terminal.wrapped(terminal.clean(text), columns - indent) or [""]
 
     for finding in found:
-        state = f"{finding.state:<9}"
-        name = f"{click.style(state, fg=_COLOURS[finding.state]) if styled else state}{finding.area:<11}"
+        state = terminal.Styled(f"{finding.state:<9}", _COLOURS[finding.state])
         first, *rest = lines(finding.found)
         if indent == 2:
-            _echo(name.rstrip())
+            say(state, finding.area)
             rest = [first, *rest]
         else:
-            _echo(name + first)
+            say(state, f"{finding.area:<11}", first)
         advice = lines(f"→ {finding.advice}") if finding.advice else []
         for line in rest:
-            _echo(" " * indent + line)
+            say(" " * indent + line)
         for line in advice:
-            _echo(" " * indent + (click.style(line, bold=True) if styled else line))
+            say(" " * indent, terminal.Styled(line, bold=True))
     counts = Counter(finding.state for finding in found)
     warnings = "1 warning" if counts["warning"] == 1 else f"{counts['warning']} warnings"
-    _echo("")
-    _echo(f"{counts['broken']} broken, {warnings}." if counts["broken"] else f"Fit, {warnings}.")
-
-
-def _echo(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    click.echo(text.encode(encoding, "replace").decode(encoding), color=terminal.is_styled(sys.stdout))
+    say("")
+    say(f"{counts['broken']} broken, {warnings}." if counts["broken"] else f"Fit, {warnings}.")

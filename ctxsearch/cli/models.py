@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ctxsearch.cli.common import DONE, json_option
+from ctxsearch.cli.terminal import say
 from ctxsearch.errors import ArgumentError
 
 
@@ -66,7 +67,7 @@ def model_pull(name: str) -> int:
 
     with download_bar() as listener:
         folder, new = pull(name, on_progress=listener)
-    click.echo(f"{folder.path}: {folder.passport.label}{'' if new else ', already installed'}")
+    say(f"{folder.path}: {folder.passport.label}{'' if new else ', already installed'}")
     return DONE
 
 
@@ -86,7 +87,7 @@ def model_build(base: Path, out: Path, name: str | None, calibrate: tuple[str, .
     from ctxsearch.modelling import build
 
     folder = build(base, out, name=name or out.name, calibrate=calibrate, precision=precision)
-    click.echo(f"{out}: {folder.passport.label}")
+    say(f"{out}: {folder.passport.label}")
     return DONE
 
 
@@ -181,8 +182,8 @@ def model_train(
         command=shlex.join(["ctxsearch", *sys.argv[1:]]),
     )
     with training_line() as on_progress:
-        folder = train(recipe, steps or STEPS, on_progress, lambda step, said: click.echo(f"{step}: {said}"))
-    click.echo(f"{folder.path}: {folder.passport.label}")
+        folder = train(recipe, steps or STEPS, on_progress, lambda step, said: say(f"{step}: {said}"))
+    say(f"{folder.path}: {folder.passport.label}")
     return DONE
 
 
@@ -205,5 +206,5 @@ def model_calibrate(name: str, pairs: Path) -> int:
         found = calibrate(folder, read_questions(pairs), MODES, on_progress)
     calibrations = {mode: one.to_dict() for mode, one in found.items()}
     write_card(folder.path, {**folder.card, "calibrations": {"questions": pairs.name, **calibrations}})
-    click.echo(f"{folder.path}: calibrated for {', '.join(found)}")
+    say(f"{folder.path}: calibrated for {', '.join(found)}")
     return DONE

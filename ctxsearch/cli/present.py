@@ -9,9 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from ctxsearch.cli.terminal import clean as _clean
+from ctxsearch.cli.terminal import clean, say
 from ctxsearch.errors import ArgumentError
 from ctxsearch.passport import DEFAULT_MODEL, ModelFolder
 from ctxsearch.readers.kinds import UNITS
@@ -32,8 +30,11 @@ MOST_LISTED = 20
 
 TRUNCATED = "the question is too long; its end was not searched"
 
-_ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
-"""Control characters that JSON allows and a terminal obeys."""
+_ESCAPED = {
+    code: f"\\u{code:04x}"
+    for code in (*range(0x7F, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+}
+"""Characters that JSON allows and a terminal obeys: control characters, and those that turn the direction of a line."""
 
 # Writing
 
@@ -48,7 +49,8 @@ def json_line(value: Mapping[str, Any]) -> None:
 def exactly(text: str) -> None:
     """A text as it is, in UTF-8, with no newline added; on a terminal, without what a terminal obeys."""
     if sys.stdout.isatty():
-        _print("\n".join(map(_clean, text.expandtabs().splitlines())))
+        for line in text.expandtabs().splitlines():
+            say(line)
         return
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.buffer.flush()
@@ -58,16 +60,10 @@ def sources(found: Iterable[str]) -> None:
     """A line a source, as the system names it, so that other programs find the files; cleaned on a terminal."""
     for source in found:
         if sys.stdout.isatty():
-            _print(_clean(source))
+            say(source)
         else:
             sys.stdout.buffer.write(source.encode("utf-8", "surrogateescape") + b"\n")
     sys.stdout.buffer.flush()
-
-
-def _print(text: str = "") -> None:
-    """A line; what the encoding of standard output does not have becomes a question mark."""
-    encoding = sys.stdout.encoding or "utf-8"
-    click.echo(text.encode(encoding, "replace").decode(encoding))
 
 
 # Answers
@@ -86,7 +82,7 @@ def place(hit: Hit, line: int | None = None) -> str:
     elif line is not None:
         where += f" line {line}"
     titles = hit.headings or ((hit.title,) if hit.title and hit.title not in hit.source else ())
-    return _clean(" › ".join((where, *titles)))
+    return clean(" › ".join((where, *titles)))
 
 
 def nothing_found(index: Index, filtered: bool, min_score: float | None) -> str:
@@ -110,11 +106,11 @@ def report(done: IngestReport) -> None:
     parts += [f"{counts.moved:,} moved"] if counts.moved else []
     parts += [f"{counts.deleted:,} deleted"] if counts.deleted else []
     parts += [f"{counts.failed:,} failed"] if counts.failed else []
-    _print(f"documents: {', '.join(parts)}")
-    _print(
+    say(f"documents: {', '.join(parts)}")
+    say(
         f"{done.contexts:,} contexts, {done.sentences:,} sentences, {done.tokens:,} tokens embedded "
         f"in {done.seconds:.1f} s ({done.contexts_per_second:.0f} contexts/s, encoder busy {done.encoder_busy:.0%}); "
-        f"index {_clean(done.index)}"
+        f"index {done.index}"
     )
 
 
@@ -122,7 +118,7 @@ def status(found: IndexStatus) -> None:
     """What an index holds."""
     passport = found.passport
     for name, value in (
-        ("index", _clean(found.index)),
+        ("index", found.index),
         ("documents", f"{found.documents:,}"),
         *([("failed", f"{found.failed:,} (ctxsearch list --failed)")] if found.failed else []),
         ("contexts", f"{found.contexts:,}"),
@@ -135,7 +131,7 @@ def status(found: IndexStatus) -> None:
         ("model", f"{passport['name']}: {passport['dim']} dimensions, {passport['precision']}"),
         ("healthy", "yes" if found.healthy else "no"),
     ):
-        _print(f"{name:<12}{value}")
+        say(f"{name:<12}{value}")
 
 
 # Documents
@@ -145,13 +141,13 @@ def summaries(found: Iterable[DocumentSummary]) -> None:
     """A line a document: id, contexts, source, title."""
     for summary in found:
         title = "" if summary.title in summary.source else f"  {summary.title}"
-        _print(_clean(f"{summary.document_id:>6}  {summary.contexts:>5}  {summary.source}{title}"))
+        say(f"{summary.document_id:>6}  {summary.contexts:>5}  {summary.source}{title}")
 
 
 def failures(found: Iterable[FailedSource]) -> None:
     """A line a source that could not be read: when, what, why."""
     for failure in found:
-        _print(_clean(f"{failure.failed_at[:10]}  {failure.source}: {failure.error}"))
+        say(f"{failure.failed_at[:10]}  {failure.source}: {failure.error}")
 
 
 # Evaluations
@@ -160,12 +156,10 @@ def failures(found: Iterable[FailedSource]) -> None:
 def evaluation(found: Evaluation) -> None:
     """Accuracy, in two or three lines."""
     top = ", ".join(f"top-{k} {percent:.2f} %" for k, percent in found.top.items())
-    _print(f"{found.dataset}, {found.protocol} protocol, {found.mode}: {top}")
-    _print(f"MRR {found.mrr:.4f}, nDCG@10 {found.ndcg10:.4f}{_held(found)}")
+    say(f"{found.dataset}, {found.protocol} protocol, {found.mode}: {top}")
+    say(f"MRR {found.mrr:.4f}, nDCG@10 {found.ndcg10:.4f}{_held(found)}")
     rate = found.questions / found.seconds
-    _print(
-        f"{found.questions:,} questions, {found.contexts:,} contexts, {found.seconds:.1f} s, {rate:,.0f} questions/s"
-    )
+    say(f"{found.questions:,} questions, {found.contexts:,} contexts, {found.seconds:.1f} s, {rate:,.0f} questions/s")
 
 
 def _held(found: Evaluation) -> str:
@@ -177,15 +171,15 @@ def _held(found: Evaluation) -> str:
 def comparison(found: Sequence[Evaluation]) -> None:
     """Modes side by side, with their 95 % confidence intervals."""
     first = found[0]
-    _print(f"{first.dataset}, {first.questions:,} questions, {first.contexts:,} contexts; 95 % intervals, bootstrap")
-    _print(f"{'mode':<8}  {'top-1':^22}  {'top-5':^22}  {'MRR':^24}")
+    say(f"{first.dataset}, {first.questions:,} questions, {first.contexts:,} contexts; 95 % intervals, bootstrap")
+    say(f"{'mode':<8}  {'top-1':^22}  {'top-5':^22}  {'MRR':^24}")
     for one in found:
         cells = [
             f"{value:6.2f} [{low:5.2f}, {high:5.2f}]"
             for value, (low, high) in ((one.top[k], one.intervals[f"top{k}"]) for k in (1, 5))
         ]
         low, high = one.intervals["mrr"]
-        _print(f"{one.mode:<8}  {cells[0]:^22}  {cells[1]:^22}  {one.mrr:.4f} [{low:.4f}, {high:.4f}]{_held(one)}")
+        say(f"{one.mode:<8}  {cells[0]:^22}  {cells[1]:^22}  {one.mrr:.4f} [{low:.4f}, {high:.4f}]{_held(one)}")
 
 
 def write_outcomes(path: Path, found: Sequence[Evaluation]) -> None:
@@ -227,7 +221,7 @@ def models(found: Sequence[ModelFolder]) -> None:
     for folder in found:
         passport = folder.passport
         default = "  (default)" if passport.name == DEFAULT_MODEL else ""
-        _print(
+        say(
             f"{passport.name}  {passport.dim} dimensions, {passport.precision}, "
             f"windows {passport.context_window}/{passport.question_window}{default}"
         )
@@ -235,10 +229,10 @@ def models(found: Sequence[ModelFolder]) -> None:
 
 def model(folder: ModelFolder) -> None:
     """A model's card."""
-    _print(f"{'folder':<20}{folder.path}")
-    _print(f"{'fingerprint':<20}{folder.passport.fingerprint}")
+    say(f"{'folder':<20}{folder.path}")
+    say(f"{'fingerprint':<20}{folder.passport.fingerprint}")
     for key, value in folder.card.items():
-        _print(f"{key:<20}{value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)}")
+        say(f"{key:<20}{value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)}")
 
 
 def model_json(folder: ModelFolder) -> dict[str, Any]:

@@ -225,7 +225,7 @@ class _Meter:
             line.add_row(said[: width - 1])
         below = _fitted(shown.parts, terminal.clean(shown.name), width - 1) if shown else "starting"
         self.drawn = (width, (width - 1 if room >= LEAST_BAR else len(said), cell_len(below)))
-        return Group(line, Text(below, no_wrap=True))
+        return Group(line, Text(terminal.clean(below), no_wrap=True))
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -26,6 +25,7 @@ from prompt_toolkit.styles import Style
 
 from ctxsearch.cli import answers, opening, present, terminal
 from ctxsearch.cli.common import DONE, complain, conditions
+from ctxsearch.cli.terminal import say
 from ctxsearch.errors import ArgumentError, CtxsearchError
 from ctxsearch.records import MODES, Answer
 
@@ -65,7 +65,7 @@ class Settings:
 def run(index: Index, settings: Settings) -> int:
     """Ask for questions until the user leaves."""
     found = index.status()
-    click.echo(f"{terminal.clean(str(index.path))}: {found.documents:,} documents. :help lists the commands.")
+    say(f"{index.path}: {found.documents:,} documents. :help lists the commands.")
     loading = threading.Thread(target=_load, args=(index, settings), daemon=True)
     loading.start()
     session: PromptSession[str] = PromptSession(
@@ -120,12 +120,12 @@ class _Prompt:
         settings = self.settings
         wanted = conditions(settings.where)
         self._answer = found = self._index.query(question, settings.k, settings.mode, wanted, settings.min_score)
-        click.echo()
+        say("")
         if found.truncated:
-            click.echo(present.TRUNCATED, err=True)
+            say(present.TRUNCATED, err=True)
         answers.show(found, self._index, full=settings.full, plain=settings.plain)
         if not found:
-            click.echo(present.nothing_found(self._index, bool(wanted), settings.min_score), err=True)
+            say(present.nothing_found(self._index, bool(wanted), settings.min_score), err=True)
 
     def _set_k(self, said: str) -> None:
         if not said.isdecimal() or int(said) < 1:
@@ -157,7 +157,8 @@ class _Prompt:
         opening.show(hits[int(said) - 1], self._index)
 
     def _help(self, said: str) -> None:
-        click.echo(HELP)
+        for line in HELP.splitlines():
+            say(line)
 
     def _quit(self, said: str) -> None:
         self.left = True

@@ -21,6 +21,7 @@ from ctxsearch.cli.common import (
     pairs,
     where_option,
 )
+from ctxsearch.cli.terminal import say
 from ctxsearch.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -175,11 +176,11 @@ def query(
             present.sources(showing.sources(answers))
         for answer in answers:
             if answer.truncated:
-                click.echo(present.TRUNCATED, err=True)
+                say(present.TRUNCATED, err=True)
             if as_json:
                 present.json_line(answer.to_dict())
             elif not paths:
                 showing.show(answer, index, title=len(questions) > 1, full=full, plain=plain)
             if not answer:
-                click.echo(present.nothing_found(index, bool(wanted), min_score), err=True)
+                say(present.nothing_found(index, bool(wanted), min_score), err=True)
     return DONE

@@ -1,4 +1,7 @@
-"""What standard output is, and what a terminal may be sent. The only module that asks whether there are colours.
+"""What standard output is, and what a terminal may be sent.
+
+The only module that asks whether there are colours, and the only one that writes lines for people: `say` cleans
+whatever it is given, so no command can forget to.
 
 A terminal gets its text through rich, which counts cells, wraps and knows the terminals of each system; it is imported
 when there is a terminal to write to, since a pipe need not wait for it.
@@ -10,7 +13,9 @@ import os
 import re
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+
+import click
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +36,33 @@ def clean(text: str) -> str:
     A document may hold escape codes, and a file may be named so.
     """
     return _UNSEEN.sub("", text.translate(_CONTROL))
+
+
+class Styled(NamedTuple):
+    """Part of a line that has a colour where there are colours."""
+
+    text: str
+    colour: str | None = None
+    bold: bool = False
+
+
+def say(*parts: str | Styled, err: bool = False) -> None:
+    """Write one line for a person, to standard output or standard error.
+
+    Every part is cleaned, so a line stays a line whatever names and texts are in it. What the stream's encoding lacks
+    becomes a question mark; on standard error, which names files, an escape such as ``\\udcff``.
+    """
+    stream = sys.stderr if err else sys.stdout
+    styled = is_styled(stream)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    line = ""
+    for part in parts:
+        text = clean(part.text if isinstance(part, Styled) else part)
+        text = text.encode(encoding, "backslashreplace" if err else "replace").decode(encoding)
+        if styled and isinstance(part, Styled):
+            text = click.style(text, fg=part.colour, bold=part.bold or None)
+        line += text
+    click.echo(line, err=err, color=styled)
 
 
 def is_styled(stream: TextIO) -> bool:

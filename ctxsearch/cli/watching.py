@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import click
-
 from ctxsearch.cli import failures, present
-from ctxsearch.cli.common import DONE, complain, printable
+from ctxsearch.cli.common import DONE, complain
 from ctxsearch.cli.progress import progress_bar
+from ctxsearch.cli.terminal import say
 from ctxsearch.index import Index
 from ctxsearch.records import IngestReport
 
@@ -33,12 +32,12 @@ def watch(index: Index, paths: list[str], *, as_json: bool, **options: Any) -> i
                     total[name] += getattr(report.documents, name)
                 _tell(report, str(index.path), as_json=as_json)
                 if rounds == 1 and not as_json:
-                    click.echo(printable(f"watching {', '.join(paths)}; Ctrl-C to stop"), err=True)
+                    say(f"watching {', '.join(paths)}; Ctrl-C to stop", err=True)
         except KeyboardInterrupt:
             complain("interrupted; what was acknowledged is kept")
     if not as_json:
         counts = ", ".join(f"{count:,} {name}" for name, count in total.items())
-        click.echo(f"stopped after {rounds:,} {'round' if rounds == 1 else 'rounds'}: {counts}", err=True)
+        say(f"stopped after {rounds:,} {'round' if rounds == 1 else 'rounds'}: {counts}", err=True)
     return DONE
 
 
