@@ -313,7 +313,7 @@ def page(tmp_path: Path, body: str, head: str = "") -> str:
             "Which refund deadline applies?\n\nThirty days after delivery.",
         ),
         ("aspnet.html", "City of Exampleton\n\nParking permits\n\nA permit costs 42 euros a year."),
-        ("contentinfo.html", "- Result one\n\nThe mill was founded in 1801.\n\nTips: quote words."),
+        ("contentinfo.html", "1. Result one\n\nThe mill was founded in 1801.\n\nTips: quote words."),
         ("footerin.html", "Ode\n\nVerse.\n\nPublished 3 May 2024 by Ann Lee"),
     ],
 )

@@ -14,6 +14,7 @@
     xmltree.py      XML -> a tree, nothing loaded from outside
     ooxml.py        what the parts of Office Open XML share
     grid.py         tables: where cells stand, their headings, their rows as lines; columns.py finds headings
+    formulas.py     formulas in one line, exponents
     charts.py       charts and diagrams of Office files
     numbering.py    numbers of paragraphs in Word documents; wordtext.py and chunks.py are parts of docx.py
     htmltables.py   tables of HTML; rtftokens.py is a part of rtf.py

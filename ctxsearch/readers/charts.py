@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from ctxsearch.readers import formulas
 from ctxsearch.readers.composing import Composer, one_line
 from ctxsearch.readers.xmltree import attribute, child, children, descendants, local
 
@@ -40,7 +41,14 @@ def paragraphs(node: Element) -> list[str]:
 
 def text_of_paragraph(paragraph: Element) -> str:
     """The text of a paragraph; of alternatives the first that has some."""
-    return one_line("".join(_pieces(paragraph)))
+    return one_line(formulas.exponents("".join(_pieces(paragraph))))
+
+
+def _is_exponent(run: Element) -> bool:
+    settings = child(run, "rPr")
+    if settings is None or not attribute(settings, "baseline")[:1].isdigit() or attribute(settings, "baseline") == "0":
+        return False
+    return formulas.EXPONENT.fullmatch("".join(node.text or "" for node in children(run, "t"))) is not None
 
 
 def _pieces(node: Element) -> Iterator[str]:
@@ -48,6 +56,11 @@ def _pieces(node: Element) -> Iterator[str]:
         name = local(inner.tag)
         if name == "t":
             yield inner.text or ""
+        elif name == "oMath":
+            yield f" {formulas.of_word(inner)} "
+        elif name == "r" and _is_exponent(inner):
+            yield formulas.RAISED
+            yield from _pieces(inner)
         elif name in ("br", "tab"):
             yield " "
         elif name == "AlternateContent":

@@ -14,7 +14,7 @@ from ctxsearch.readers.grid import CELLS_APART, Grid, one_line
 from ctxsearch.readers.walk import File
 from ctxsearch.records import Document, Heading, Page
 
-__all__ = ["CELLS_APART", "Composer", "is_east_asian", "one_line", "table_lines"]
+__all__ = ["CELLS_APART", "Composer", "alternative", "is_east_asian", "one_line", "table_lines"]
 
 _EAST_ASIAN = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 
@@ -22,6 +22,17 @@ _EAST_ASIAN = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0
 def is_east_asian(text: str) -> bool:
     """Whether a text has Chinese characters, kana or hangul."""
     return _EAST_ASIAN.search(text) is not None
+
+
+_FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?|avif|ico|emf|wmf)", re.IGNORECASE)
+_SAYS_NOTHING = frozenset("image img photo picture icon logo spacer graphic thumbnail avatar".split())
+_BY_PROGRAM = re.compile(r"\s*(?:Description automatically generated.*|AI-generated content may be incorrect\.?)$")
+
+
+def alternative(words: str) -> str:
+    """What the alternative text of a picture says; "" for the name of a file and the like."""
+    words = one_line(_BY_PROGRAM.sub("", words))
+    return "" if words.lower() in _SAYS_NOTHING or _FILE_NAME.fullmatch(words) else words
 
 
 class Composer:

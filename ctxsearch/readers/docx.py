@@ -155,6 +155,8 @@ class _Reading:
         self._numbering = numbering
         self._text = ParagraphReader()
         self._in_list = False
+        self._initial = ""
+        """A letter that is set large at the left of the next paragraph."""
         self._seen: set[str] = set()
         """Lines of headers and footers that were put: sections repeat them."""
 
@@ -195,6 +197,13 @@ class _Reading:
 
     def _paragraph(self, node: Element) -> None:
         found = self._text.read(node)
+        settings = child(node, "pPr")
+        frame = child(settings, "framePr") if settings is not None else None
+        if frame is not None and attribute(frame, "dropCap") in ("drop", "margin") and len(found.text.strip()) < 4:
+            self._initial += found.text.strip()
+            return
+        if self._initial and found.text.strip():
+            found.text, self._initial = self._initial + found.text, ""
         text, label, level = self._shown(node, found)
         if text and level:
             self._composer.heading(text, level)

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ctxsearch.errors import SourceError
-from ctxsearch.readers import htmlcontent, htmltables, xhtml
+from ctxsearch.readers import formulas, htmlcontent, htmltables, xhtml, xmltree
 from ctxsearch.readers.charsets import codec_of
 from ctxsearch.readers.composing import one_line
 from ctxsearch.readers.decoding import SNIFFED_BYTES, Decoded, decode, read_bytes
 from ctxsearch.readers.htmlcontent import Attributes, Rules
+from ctxsearch.readers.numbering import formatted
 from ctxsearch.readers.walk import File
 from ctxsearch.records import Document, Heading
 
@@ -27,14 +29,14 @@ _BLOCKS = frozenset(
     search section select summary table td th ul video xmp
     """.split()
 )
-_APART = frozenset("area button iframe input label meter mtd object output progress svg textarea".split())
+_APART = frozenset("area button iframe input label marquee meter mtd object output progress svg textarea".split())
 """Elements in a line that no word runs through."""
 _LINES = frozenset("br li option tr mtr".split())
 _PREFORMATTED = frozenset("listing pre xmp".split())
-_MATH_SIGNS = {"mfrac": "/", "msup": "^", "msub": "_"}
-"""What stands between the two children of an element of MathML."""
-_MATH_WORDS = frozenset("mi mn mtext".split())
 _SVG_TEXTS = frozenset("title desc text tspan textpath foreignobject".split())
+_SHADOW_ROOT = re.compile(r"<template(?=\s[^<>]{0,400}?\bshadowroot(?:mode)?\s*=)", re.IGNORECASE)
+MAX_FRAMES_DEEP = 3
+"""Pages written inside of others, in ``<iframe srcdoc>``, are read to this depth."""
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _SPACE = re.compile(r"\s+")
 _META = {
@@ -58,7 +60,10 @@ def read(file: File) -> Iterator[Document]:
     page = parse(markup.text, file.source)
     if not page.text:
         raise SourceError(
-            file.source, "the page has no text of its own; perhaps scripts write it: save it from a browser"
+            file.source,
+            "the page only shows others in frames; ingest those"
+            if _FRAME.search(markup.text)
+            else "the page has no text of its own; perhaps scripts write it: save it from a browser",
         )
     heading = page.headings[0].title if page.headings else ""
     yield Document(
@@ -88,6 +93,7 @@ MOST_NESTED = 100_000
 MAX_NESTED_TABLES = 10
 """Tables in tables deeper than this are taken for the layout of a page."""
 
+_FRAME = re.compile(r"<i?frame\s", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _NOT_NESTED = frozenset(
     "p li dt dd tr td th thead tbody tfoot option optgroup html head body area base br col embed hr img input link "
@@ -96,21 +102,24 @@ _NOT_NESTED = frozenset(
 """Tags that may be left open without anything being nested in them."""
 
 
-def parse(markup: str, source: str, *, whole: bool = False) -> Html:
+def parse(markup: str, source: str, *, whole: bool = False, depth: int = 0) -> Html:
     """Read an HTML text: a page, a chapter, the body of a mail.
 
     Args:
         markup: the text.
         source: how a message names it.
         whole: all of it is content, as of a chapter or a mail; else navigation, sidebars and the like are taken off.
+        depth: how many pages deep it is written inside of others.
 
     Raises:
         SourceError: its tags are nested too deeply.
     """
     if _is_nested_too_deeply(markup):
         raise SourceError(source, f"its tags are nested more than {MOST_NESTED:,} deep")
-    tree = LexborHTMLParser(xhtml.as_html(markup))
-    text = _text_of_page(tree, whole=whole)
+    tree = LexborHTMLParser(_SHADOW_ROOT.sub("<shadow-root", xhtml.as_html(markup)))
+    if tree.body is None and (without_frames := tree.css_first("noframes")) is not None:
+        tree = LexborHTMLParser(without_frames.text())
+    text = _text_of_page(tree, whole=whole, depth=depth)
     titles = (node for node in tree.css("title") if node.parent is None or node.parent.tag != "svg")
     title = next(titles, None)
     return Html(
@@ -125,12 +134,12 @@ MIN_MAIN_SHARE = 0.2
 """A ``<main>`` with a smaller share of a page's text is not what the page is about."""
 
 
-def _text_of_page(tree: LexborHTMLParser, *, whole: bool) -> _Text:
+def _text_of_page(tree: LexborHTMLParser, *, whole: bool, depth: int) -> _Text:
     """The text of the main part of a page; of all of it where that has hardly any."""
     body = tree.body
     if body is None:
         return _Text(Rules(tree, whole=whole))
-    rules = Rules(tree, whole=whole)
+    rules = Rules(tree, whole=whole, depth=depth)
     main, text = _main(tree), _Text(rules)
     text.walk(body)
     if main is not None:
@@ -139,7 +148,7 @@ def _text_of_page(tree: LexborHTMLParser, *, whole: bool) -> _Text:
         if main_text.length >= MIN_MAIN_SHARE * text.length:
             text = main_text
     if not text.length:
-        text = _Text(Rules(tree, whole=True, menus=True))
+        text = _Text(Rules(tree, whole=True, menus=True, depth=depth))
         text.walk(body)
     return text
 
@@ -211,9 +220,10 @@ class _Text:
         self._inside = in_tables  # how many elements deep that hold the main content
         self._scoped = 0  # how many elements deep whose header and footer are their own
         self._page_heads = 0  # how many <header> of the page deep
-        self._pictures = self._formulas = 0  # how many <svg> and <math> deep
+        self._pictures = 0  # how many <svg> deep
         self._parts: list[str] = []
         self._gap = ""
+        self._lists: list[tuple[int, int, str]] = []  # of each list that is open: next number, step, form
         self._bulleted = False  # the dash of a list item was put, its first word not yet
         self._level = 0  # of the heading that is open
         self._heading: tuple[int, int] | None = None  # its offset and the index of its first part, once it has one
@@ -237,6 +247,12 @@ class _Text:
                 continue
             attributes = node.attributes
             if self._rules.is_left_out(node, tag, attributes, self._inside > 0, self._scoped > 0):
+                continue
+            if tag == "iframe":
+                self._add_frame(attributes.get("srcdoc") or "")
+                continue
+            if tag == "math":
+                self._add_formula(node, attributes)
                 continue
             if words := htmlcontent.alternative(node, tag, attributes):
                 self._add_alternative(words)
@@ -264,8 +280,6 @@ class _Text:
 
     def _enter(self, node: LexborNode, tag: str, attributes: Attributes) -> None:
         self._set_apart(node, tag, attributes, node.prev)
-        if self._formulas:
-            self._set_apart_in_formula(node, tag)
         if tag in htmlcontent.CONTENT:
             self._inside += 1
         elif tag in htmlcontent.SCOPES:
@@ -274,11 +288,14 @@ class _Text:
             self._page_heads += not self._scoped
         elif tag == "svg":
             self._pictures += 1
-        elif tag == "math":
-            self._formulas += 1
-        if tag == "li":
-            self._put("- ")
+        if tag in htmlcontent.LISTS:
+            self._lists.append(htmlcontent.numbers_of_list(node, tag, attributes))
+        elif tag == "li":
+            self._put(self._marker(attributes))
             self._bulleted = True
+        elif tag == "sup" and self._parts and not self._gap and self._parts[-1][-1:].isdigit():
+            if htmlcontent.is_exponent(node):  # ten to the sixth is not 106
+                self._put("^")
         elif tag in _PREFORMATTED:
             self._preformatted += 1
         if level := _HEADINGS.get(tag):
@@ -293,10 +310,10 @@ class _Text:
         elif tag in _PREFORMATTED:
             self._preformatted -= 1
             self._gap = ""  # line ends inside, not asked for from outside
+        elif tag in htmlcontent.LISTS:
+            self._lists.pop()
         elif tag == "svg":
             self._pictures -= 1
-        elif tag == "math":
-            self._formulas -= 1
         elif tag in htmlcontent.CONTENT:
             self._inside -= 1
         elif tag in htmlcontent.SCOPES:
@@ -317,21 +334,39 @@ class _Text:
             tag in _APART
             or (self._pictures and tag in _SVG_TEXTS)
             or (tag == "sup" and htmlcontent.is_mark_of_note(node))
+            or htmlcontent.is_for_screen_readers(attributes)
             or (("-" in tag or tag == "a") and htmlcontent.stands_beside_another(tag, neighbour))
         ):
             self._widen(" ")
 
-    def _set_apart_in_formula(self, node: LexborNode, tag: str) -> None:
-        before = node.prev
-        while before is not None and before.tag == "-text":
-            before = before.prev
-        if before is None or node.parent is None:
-            return
-        if sign := _MATH_SIGNS.get(node.parent.tag or ""):
-            self._gap = ""
-            self._put(sign)
-        elif tag in _MATH_WORDS and before.tag in _MATH_WORDS and len(node.text()) + len(before.text()) > 2:
-            self._widen(" ")
+    def _marker(self, attributes: Attributes) -> str:
+        """What stands before an item of a list: its number, or a dash."""
+        if not self._lists:
+            return "- "
+        number, step, form = self._lists[-1]
+        number = htmlcontent.integer(attributes.get("value"), number)
+        self._lists[-1] = number + step, step, form
+        return f"{formatted(number, form)}. " if form else "- "
+
+    def _add_frame(self, markup: str) -> None:
+        """A page that is written inside of this one."""
+        if markup and self._rules.depth < MAX_FRAMES_DEEP:
+            inner = parse(markup, "", whole=True, depth=self._rules.depth + 1)
+            self._widen("\n\n")
+            if inner.text:
+                self._put(inner.text)
+                start = self.length - len(inner.text)
+                self.headings += [replace(heading, start=start + heading.start) for heading in inner.headings]
+            self._widen("\n\n")
+
+    def _add_formula(self, node: LexborNode, attributes: Attributes) -> None:
+        try:
+            words = formulas.of_mathml(xmltree.parse((node.html or "").encode(), ""))
+        except SourceError:
+            words = one_line(node.text())
+        self._gap = self._gap or (" " if attributes.get("display") == "block" else "")
+        if words := words.strip() or one_line(attributes.get("alttext") or ""):
+            self._put(words)
 
     def _add_alternative(self, words: str) -> None:
         """Words for a picture. A sign, as an emoji is, may be a part of a word."""

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from ctxsearch.readers import formulas
+from ctxsearch.readers.composing import alternative as says_something
 from ctxsearch.readers.composing import is_east_asian, one_line
 
 Attributes: TypeAlias = Mapping[str, str | None]
@@ -21,7 +23,7 @@ CONTENT = frozenset(("main", "article"))
 SCOPES = frozenset("section blockquote figure details li dd td th fieldset".split())
 """Elements whose header, footer and asides are their own, and not the page's."""
 
-_NEVER_SHOWN = frozenset("script style template iframe head datalist annotation annotation-xml noframes".split())
+_NEVER_SHOWN = frozenset("script style template head datalist annotation annotation-xml noframes".split())
 _FALLBACKS = frozenset("noscript object video audio canvas".split())
 _LEFT_OUT_CLASSES = frozenset(
     """
@@ -29,6 +31,25 @@ _LEFT_OUT_CLASSES = frozenset(
     skip-link
     """.split()
 )
+_FOR_SCREEN_READERS = frozenset(
+    "sr-only visually-hidden visuallyhidden screen-reader-text screen-reader-only screenreader-only".split()
+)
+LISTS = frozenset("ol ul menu dir".split())
+_NUMBERS = {"1": "decimal", "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+"""How ``<ol type>`` numbers its items, as `numbering.formatted` calls it."""
+_STYLES = {
+    "decimal": "decimal",
+    "lower-alpha": "lowerLetter",
+    "lower-latin": "lowerLetter",
+    "upper-alpha": "upperLetter",
+    "upper-latin": "upperLetter",
+    "lower-roman": "lowerRoman",
+    "upper-roman": "upperRoman",
+}
+_LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:\s*([a-z-]+)", re.IGNORECASE)
+_PRESSED = frozenset(("button", "submit", "reset"))
+_TYPED = frozenset((None, "", "text", "email", "tel", "url", "number", "date", "time", "month", "week"))
+"""Kinds of ``<input>`` whose value is text that a reader sees."""
 _PAGE_ROLES = frozenset("contentinfo search".split())
 _MENU_ROLES = frozenset("menu menubar toolbar".split())
 _OPENING = ("aria-expanded", "aria-controls", "data-target", "data-bs-target", "popovertarget", "commandfor")
@@ -48,8 +69,6 @@ _BLOCK_STYLE = re.compile(r"display\s*:\s*(?:block|flex|grid|table|list-item)", 
 _NOT_SUPPORTED = re.compile(
     r"java\s?script|(?:your|this|a) browser|flash player|enable (?:cookies|scripts)", re.IGNORECASE
 )
-_FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?|avif|ico)", re.IGNORECASE)
-_SAYS_NOTHING = frozenset("image img photo picture icon logo spacer graphic thumbnail avatar".split())
 _IDENTIFIER = re.compile(r"['\"(]#?([A-Za-z][\w:.-]*)['\")]")
 
 MIN_PROSE_CHARACTERS = 40
@@ -61,15 +80,17 @@ MAX_NOTE_CHARACTERS = 300
 class Rules:
     """What of one page is shown."""
 
-    def __init__(self, tree: LexborHTMLParser, *, whole: bool, menus: bool = False) -> None:
+    def __init__(self, tree: LexborHTMLParser, *, whole: bool, menus: bool = False, depth: int = 0) -> None:
         """Look at nothing yet.
 
         Args:
             tree: the page.
             whole: everything is content, as in a chapter of a book or the body of a mail.
             menus: even navigation is, in a page that has nothing else.
+            depth: how many pages deep the page is written inside of others.
         """
         self.whole = whole
+        self.depth = depth
         self.menus = menus
         self._tree = tree
         self._referenced: frozenset[str] | None = None
@@ -102,7 +123,7 @@ class Rules:
             return not scoped and (self._content_is_marked() or not _is_prose(node))
         if tag == "form":
             return not _holds_content(node)
-        if tag == "button":
+        if tag == "button" or (tag == "input" and attributes.get("type") in _PRESSED):
             return not _opens_something(node, attributes)
         return tag == "select"
 
@@ -165,8 +186,8 @@ def alternative(node: LexborNode, tag: str, attributes: Attributes) -> str:
     """What an element says in words that are not its text: of a picture, or of a link that is an icon; else ""."""
     if tag in ("img", "area") or (tag == "input" and attributes.get("type") == "image"):
         return _alternative_of_picture(node, attributes)
-    if tag == "math":
-        return "" if node.text(strip=True) else one_line(attributes.get("alttext") or "")
+    if tag == "input":
+        return _value_of_field(node, attributes)
     if tag == "optgroup":
         return one_line(attributes.get("label") or "")
     label = one_line(attributes.get("aria-label") or "")
@@ -195,8 +216,8 @@ def is_mark_of_note(sup: LexborNode) -> bool:
 
 
 def _alternative_of_picture(node: LexborNode, attributes: Attributes) -> str:
-    words = one_line(attributes.get("alt") or "")
-    if not words or words.lower() in _SAYS_NOTHING or _FILE_NAME.fullmatch(words):
+    words = one_line(attributes.get("alt") or ("" if "alt" in attributes else attributes.get("title")) or "")
+    if not says_something(words):
         return ""
     if "mwe-math-fallback" in (attributes.get("class") or ""):
         return ""  # MathML stands beside it
@@ -208,6 +229,45 @@ def _alternative_of_picture(node: LexborNode, attributes: Attributes) -> str:
             return ""  # it says what the caption, or the link, says already
         above = above.parent
     return words
+
+
+def _value_of_field(field: LexborNode, attributes: Attributes) -> str:
+    """What was typed into a field, what is written on a button, whether a box beside text is ticked."""
+    kind = (attributes.get("type") or "").lower()
+    if kind in _TYPED or kind in _PRESSED:
+        return one_line(attributes.get("value") or "")
+    if kind == "checkbox" and field.parent is not None and field.parent.tag in ("li", "label", "td", "p"):
+        return "☒" if "checked" in attributes else "☐"
+    return ""
+
+
+def numbers_of_list(node: LexborNode, tag: str, attributes: Attributes) -> tuple[int, int, str]:
+    """How the items of a list are numbered: the first number, the step, and the form; "" for none."""
+    style = _LIST_STYLE.search(attributes.get("style") or "")
+    form = _STYLES.get(style[1].lower(), "") if style else "decimal"
+    if tag != "ol" or not form:
+        return 1, 1, ""
+    form = _NUMBERS.get(attributes.get("type") or "1", "decimal") if style is None else form
+    if "reversed" not in attributes:
+        return integer(attributes.get("start"), 1), 1, form
+    items = sum(child.tag == "li" for child in node.iter())
+    return integer(attributes.get("start"), items), -1, form
+
+
+def integer(value: str | None, default: int) -> int:
+    """The number that an attribute states."""
+    match = re.fullmatch(r"\s*(-?[0-9]{1,9})\s*", value or "")
+    return int(match[1]) if match else default
+
+
+def is_exponent(sup: LexborNode) -> bool:
+    """Whether a superscript after a figure is one of figures, which would be read as a part of the number."""
+    return formulas.EXPONENT.fullmatch(sup.text(strip=True)) is not None and sup.css_first("a") is None
+
+
+def is_for_screen_readers(attributes: Attributes) -> bool:
+    """Whether an element is only heard, beside what is only seen."""
+    return bool(attributes) and not _FOR_SCREEN_READERS.isdisjoint((attributes.get("class") or "").split())
 
 
 def _names(attributes: Attributes) -> str:
@@ -252,7 +312,7 @@ def _opens_something(button: LexborNode, attributes: Attributes) -> bool:
         above = above.parent
     if any(name in attributes for name in _OPENING) or _OPENING_CLASS.search(_names(attributes)):
         return True
-    text = one_line(button.text())
+    text = one_line(button.text() or attributes.get("value") or "")
     return text.endswith(("?", "？")) or len(text.split()) >= 4
 
 

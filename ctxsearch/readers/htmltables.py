@@ -62,8 +62,8 @@ def grid_of(table: LexborNode, text_of: Callable[[LexborNode], str], is_shown: C
 
 
 def _rows(table: LexborNode) -> Iterator[tuple[LexborNode | None, LexborNode]]:
-    """The rows of a table, each with the group that it stands in."""
-    for node in table.iter():
+    """The rows of a table, each with the group that it stands in; those of a ``<tfoot>`` are shown last."""
+    for node in sorted(table.iter(), key=lambda node: node.tag == "tfoot"):
         if node.tag == "tr":
             yield None, node
         elif node.tag in _GROUPS:

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from ctxsearch.readers.composing import Composer, one_line
+from ctxsearch.readers import formulas
+from ctxsearch.readers.composing import Composer, alternative, one_line
 from ctxsearch.readers.grid import Grid
 from ctxsearch.readers.numbering import BULLET
 from ctxsearch.readers.odflists import LEVELS, List, ListStyles
@@ -64,6 +65,7 @@ def read(file: File) -> Iterator[Document]:
         root = parse(package.read("content.xml"), file.source)
         styles = parse(package.read("styles.xml"), file.source) if "styles.xml" in package.names else None
         metadata = _properties(package, file.source)
+        _mark_exponents(root, styles)
         reading = _Reading(composer, package, file.source, ListStyles(styles, root))
         for office in next(descendants(root, "body"), root):
             kind = local(office.tag)
@@ -109,6 +111,20 @@ def _headers_and_footers(root: Element, styles: Element | None) -> tuple[list[El
             if attribute(side, "display") != "false" and kind.startswith(("header", "footer")):
                 (headers if kind.startswith("header") else footers).append(side)
     return headers, footers
+
+
+def _mark_exponents(root: Element, styles: Element | None) -> None:
+    """Put `formulas.RAISED` before figures that are set higher, as a style says."""
+    raised = {
+        attribute(style, "name")
+        for tree in (root, styles)
+        if tree is not None
+        for style in descendants(tree, "style")
+        if any(attribute(node, "text-position").startswith(("super", "3")) for node in style)
+    }
+    for span in descendants(root, "span") if raised else ():
+        if attribute(span, "style-name") in raised and formulas.EXPONENT.fullmatch("".join(span.itertext())):
+            span.text = formulas.RAISED + (span.text or "")
 
 
 class _Reading:
@@ -177,6 +193,8 @@ class _Reading:
             self._list(node, self._lists.begin(node, attribute(node, "style-name")), 0, True)
         elif name == "table":
             self._composer.table(self._grid(node))
+        elif name in ("title", "desc"):
+            self._composer.block(alternative(_text(node)))
         elif name == "object":
             self._object(attribute(node, "href"))
         elif name not in _LEFT_OUT:
@@ -236,6 +254,8 @@ class _Reading:
         if name in self._package.names and name not in self._objects:
             self._objects.add(name)
             root = parse(self._package.read(name), self._source)
+            if local(root.tag) == "math":
+                self._composer.block(formulas.of_mathml(root))
             for chart in descendants(root, "chart"):
                 for node in descendants(chart, "title"):
                     self.blocks(node)
@@ -344,4 +364,5 @@ def _text(paragraph: Element) -> str:
         elif name not in _LEFT_OUT and name not in _BOXES:
             parts.append(_text(node))
         parts.append(node.tail or "")
-    return "".join(parts).strip() if local(paragraph.tag) in ("p", "h") else "".join(parts)
+    text = "".join(parts)
+    return formulas.exponents(text).strip() if local(paragraph.tag) in ("p", "h") else text

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from ctxsearch.readers import charts
-from ctxsearch.readers.composing import Composer, one_line
+from ctxsearch.readers.composing import Composer, alternative, one_line
 from ctxsearch.readers.grid import Grid
 from ctxsearch.readers.numbering import formatted
 from ctxsearch.readers.ooxml import properties, related
@@ -145,6 +145,8 @@ def _put_shape(composer: Composer, shape: Element, footers: set[str]) -> None:
     if tables:
         return
     lines = _paragraphs(shape)
+    if not lines and (words := alternative(attribute(next(descendants(shape, "cNvPr"), shape), "descr"))):
+        lines = [words]
     if role in _REPEATED:
         lines = [line for line in lines if line not in footers]
         footers.update(lines)

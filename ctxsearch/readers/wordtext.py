@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
-from ctxsearch.readers.xmltree import attribute, child, descendants, local
+from ctxsearch.readers import formulas
+from ctxsearch.readers.composing import alternative
+from ctxsearch.readers.xmltree import attribute, child, children, descendants, local
 
 LEFT_OUT = frozenset(("del", "moveFrom", "pPr", "rPr", "Fallback", "fldData", "sdtPr", "sectPr", "delText", "rt"))
 """Elements below which nothing is shown; text in ``Fallback`` is there for older versions of Word, as a copy."""
@@ -83,13 +85,18 @@ class ParagraphReader:
                 case "chart" | "relIds":
                     found.drawings.append(attribute(node, "id") if name == "chart" else attribute(node, "dm"))
                 case "oMath":
-                    self._put(parts, " ")
+                    self._put(parts, f" {formulas.of_word(node)} ")
+                case "docPr" | "shape" | "textpath":
+                    self._alternative(parts, node, name)
+                    pending.extend(reversed(node))
+                case "r" if _is_exponent(node):
+                    self._put(parts, formulas.RAISED)
                     pending.extend(reversed(node))
                 case "AlternateContent":
                     pending.extend(reversed(_chosen(node)))
                 case _ if name not in LEFT_OUT:
                     pending.extend(reversed(node))
-        found.text = _SPACES.sub(" ", "".join(parts))
+        found.text = _SPACES.sub(" ", formulas.exponents("".join(parts)))
         if _PAGE_NUMBER in found.text:
             found.text = _SPACES.sub(" ", found.text.replace(_PAGE_NUMBER, "")).strip()
             self._page_lines.add(found.text)
@@ -106,6 +113,12 @@ class ParagraphReader:
             parts.append(text)
             if self._fields and text.strip():
                 self._fields[-1].is_empty = False
+
+    def _alternative(self, parts: list[str], node: Element, name: str) -> None:
+        """What a picture shows, in words; or the letters of WordArt."""
+        words = {"docPr": "descr", "shape": "alt", "textpath": "string"}[name]
+        if not self.in_header and (text := alternative(attribute(node, words))):
+            self._put(parts, f" {text} ")
 
     def _field(self, parts: list[str], node: Element) -> None:
         match attribute(node, "fldCharType"):
@@ -133,6 +146,14 @@ class ParagraphReader:
             pending.extend(reversed(node))
 
 
+def _is_exponent(run: Element) -> bool:
+    settings = child(run, "rPr")
+    raised = child(settings, "vertAlign") if settings is not None else None
+    if raised is None or attribute(raised, "val") != "superscript":
+        return False
+    return formulas.EXPONENT.fullmatch("".join(node.text or "" for node in children(run, "t"))) is not None
+
+
 def _character(node: Element, name: str) -> str:
     match name:
         case "t":
@@ -158,7 +179,7 @@ def _chosen(node: Element) -> Element:
 
 def _contents(node: Element) -> list[Element]:
     wanted = ("t", "txbxContent", "chart", "relIds", "sym")
-    return [inner for inner in node.iter() if local(inner.tag) in wanted]
+    return [inner for inner in node.iter() if local(inner.tag) in wanted or attribute(inner, "descr")]
 
 
 def _choice(node: Element) -> str:

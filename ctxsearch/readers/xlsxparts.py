@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
 from ctxsearch.readers import charts
-from ctxsearch.readers.composing import Composer, one_line
+from ctxsearch.readers.composing import Composer, alternative, one_line
 from ctxsearch.readers.ooxml import related
 from ctxsearch.readers.packages import Package
 from ctxsearch.readers.sheetblocks import Heads
@@ -92,6 +92,9 @@ class Workbook:
                 if local(node.tag) == "txBody":
                     composer.block("\n".join(charts.paragraphs(node)))
                     continue
+                if local(node.tag) == "cNvPr":
+                    composer.block(alternative(attribute(node, "descr")))
+                    continue
                 key = attribute(node, "dm") if local(node.tag) == "relIds" else attribute(node, "id")
                 kind, target = relations.get(key, ("", ""))
                 if target in self._package.names and kind in ("chart", "chartEx", "diagramData"):
@@ -136,10 +139,10 @@ class Workbook:
 
 
 def _shapes(root: Element) -> Iterator[Element]:
-    """The bodies of text boxes and the references to charts, in order; of alternatives the first that has some."""
+    """Text boxes, pictures and references to charts, in order; of alternatives the first that has some."""
     for node in root:
         name = local(node.tag)
-        if name in ("txBody", "chart", "relIds"):
+        if name in ("txBody", "chart", "relIds", "cNvPr"):
             yield node
         elif name == "AlternateContent":
             yield from next((found for inner in node if (found := list(_shapes(inner)))), [])
