@@ -2,10 +2,9 @@
 
     python benchmarks/streaming.py [--documents 50000] [--opens 1000] [--against PYTHON]
 
-PYTHON is an interpreter that has another version of ctxsearch installed; rounds alternate the two. Each run is a process
-of its own: a generator of one-sentence documents goes into a new index, in one `add`. Then an index is opened, asked and
-closed so many times: memory after a tenth of them and at the end, and how many threads, open files and temporary files
-are there more than before.
+PYTHON is an interpreter that has another version of ctxsearch installed; rounds alternate the two. Each run is a
+process of its own: a generator of one-sentence documents goes into a new index, in one `add`. Then an index is opened,
+asked and closed so many times: memory, threads, open files and temporary files after a tenth of them and at the end.
 """
 
 from __future__ import annotations
@@ -40,7 +39,8 @@ with tempfile.TemporaryDirectory() as folder, ctxsearch.open(folder + "/index") 
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert report.documents.added == count - 300, report
-    print(json.dumps({"contexts_per_second": report.contexts / seconds, "first_mb": first / 1024, "peak_mb": peak / 1024}))
+    found = {"contexts_per_second": report.contexts / seconds, "first_mb": first / 1024, "peak_mb": peak / 1024}
+    print(json.dumps(found))
 """
 
 OPEN = """

@@ -176,7 +176,8 @@ class _Embeddings:
         else:
             self._begun = embed(questions)
         self._done = False
-        self._waited = time.perf_counter() - started
+        self.waited = time.perf_counter() - started
+        """Seconds in which nothing else was done, so far."""
 
     def __getitem__(self, place: int) -> Question:
         self.wait()
@@ -200,7 +201,7 @@ class _Embeddings:
         else:
             self._run()
         self._done = True
-        self._waited += time.perf_counter() - started
+        self.waited += time.perf_counter() - started
 
     def _run(self) -> None:
         try:
@@ -209,10 +210,9 @@ class _Embeddings:
             self._error = error
 
     @property
-    def milliseconds(self) -> tuple[float, float]:
-        """What was waited for all of them, and the share of one."""
-        waited = 1000.0 * self._waited
-        return waited, waited / len(self._questions)
+    def milliseconds_each(self) -> float:
+        """The share of one question in what was waited."""
+        return 1000.0 * self.waited / len(self._questions)
 
 
 def _answer(
@@ -224,7 +224,7 @@ def _answer(
     index_name: str,
     without: ranking.Without = ranking.NOTHING,
 ) -> Answer:
-    started = time.perf_counter()
+    started, waited_before = time.perf_counter(), embeddings.waited if embeddings else 0.0
     with store.snapshot() as snapshot:
         embedded = UnderWay(partial(embeddings.__getitem__, place), embeddings.over) if embeddings else None
         words = _beginning(question)
@@ -249,10 +249,11 @@ def _answer(
         truncated = embeddings[place].truncated
     else:
         truncated = words != question.strip() or len(asked_terms(words)) > LEXICAL_WORDS
-    searched, embed = 1000.0 * (time.perf_counter() - started), 0.0
+    searched, embed = time.perf_counter() - started, 0.0
     if embeddings:
-        waited, embed = embeddings.milliseconds
-        searched -= waited if place == 0 else 0.0
+        searched -= embeddings.waited - waited_before
+        embed = embeddings.milliseconds_each
+    searched *= 1000.0
     total = embed + searched
     logs.debug("query %r, %s mode: %d hits in %.1f ms", question, search.mode, len(hits), total)
     if total >= logs.SLOW_MILLISECONDS:

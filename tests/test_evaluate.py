@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from ctxsearch.cli import commands
 from ctxsearch.evaluate import calibrate, measure_trust, ndcg_at_k, seed_protocol, system_protocol
 from ctxsearch.passport import find_model
 from ctxsearch.questionset import QuestionSet, read_questions
-from ctxsearch.records import MODES
+from ctxsearch.records import MODES, Mode
 from tests.conftest import DATA
 
 
@@ -171,3 +172,15 @@ def test_a_model_without_calibration_says_so(tmp_path: Path) -> None:
         assert index.query("fox")[0].score > 0
         with pytest.raises(ctxsearch.ArgumentError, match="model calibrate"):
             index.query("fox", min_score=0.5)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_times_add_up(sample: ctxsearch.Index, mode: Mode) -> None:
+    for questions in (["tea"], ["tea", "refunds", "trains"]):
+        started = time.perf_counter()
+        answers = sample.query_many(questions, mode=mode)
+        whole = 1000.0 * (time.perf_counter() - started)
+        times = [answer.milliseconds for answer in answers]
+        assert all(one.search > 0 and one.embed >= 0 for one in times)
+        assert all(one.total == pytest.approx(one.embed + one.search) for one in times)
+        assert sum(one.total for one in times) <= whole
