@@ -146,7 +146,7 @@ def test_an_export_that_was_changed_is_refused_whole(tmp_path: Path, models: tup
         [lines[0], b'{"id": 1}\n'],
         [b"[]\n"],
         [],
-        [lines[0].replace(b'"version": 1', b'"version": 2'), *lines[1:]],
+        [lines[0].replace(b'"version": 2', b'"version": 3'), *lines[1:]],
     ):
         (tmp_path / "bad.jsonl").write_bytes(b"".join(damaged))
         with pytest.raises(ctxsearch.SourceError):

@@ -28,6 +28,9 @@ MOST_FINDINGS = 5
 """Findings of one kind that are listed one by one."""
 
 
+MAX_TRIED = 50_000_000
+"""Ids up to which rows of a damaged table are looked for."""
+
 UNNAMED = "documents that left no name: the pages that had them are lost"
 """What repair says is lost where it cannot know what was there."""
 
@@ -205,6 +208,7 @@ class Care(Writing, Failures):
             last = max(last or 0, self._db.execute("SELECT max(id) FROM contexts").fetchone()[0] or 0)
         except sqlite3.Error:
             last = max(last or 0, 100_000)
+        last = min(last, MAX_TRIED)  # an id that a stranger made up would be counted to for ever
         at = 0
         while at <= last:
             try:

@@ -10,7 +10,6 @@ as long as a snapshot lasts.
 from __future__ import annotations
 
 import datetime
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple, TypeAlias
 
 from ctxsearch.catalog.connection import Connection, translating
+from ctxsearch.layout import untrusted
 
 Value: TypeAlias = str | int | float
 
@@ -227,7 +227,8 @@ class Metadata(Connection):
 def _entries(row: Any) -> set[Entry]:
     _, source, title, origin, metadata = row
     try:
-        said = json.loads(metadata)
-    except (ValueError, RecursionError):  # a damaged row, which other checks tell of
+        said = untrusted.parse_json(metadata)
+    except (ValueError, TypeError):  # a damaged row, which other checks tell of
         said = {}
+    source, title, origin = (one if isinstance(one, str) else "" for one in (source, title, origin))
     return entries(source, title, origin, said if isinstance(said, dict) else {})

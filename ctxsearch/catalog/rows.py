@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.schema import HEADING_SEPARATOR, checksum
 from ctxsearch.catalog.vectors import Vectors, chunks
+from ctxsearch.layout import untrusted
 from ctxsearch.records import Heading, KnownDocument, Sentence, WholeContext, WholeDocument, sentence_texts
 
 
@@ -77,7 +77,7 @@ class Rows(Vectors):
         expected = "checksum" if self.format > 1 else "NULL"
         query = f"SELECT {', '.join(columns)}, {expected} FROM documents WHERE id = ?"
         row = self._db.execute(query, [document_id]).fetchone()
-        if row is None or (self.format > 1 and row[-1] != checksum(*row[:-1])):
+        if row is None or (self.format > 1 and row[-1] != checksum(*row[:-1])) or not _is_document(row[:-1]):
             raise self._damaged("document", document_id)
         return dict(zip(DOCUMENT, row[:-1], strict=True))
 
@@ -140,14 +140,17 @@ class Rows(Vectors):
             end = context.end
         if end != row["characters"]:
             raise self._damaged("document", document_id)
-        kept = None if row["headings"] is None else tuple(Heading(*one) for one in json.loads(row["headings"]))
+        try:
+            kept = None if row["headings"] is None else tuple(map(_heading, untrusted.parse_json(row["headings"])))
+        except (ValueError, TypeError) as error:
+            raise self._damaged("document", document_id) from error
         return WholeDocument(
             document_id=row["id"],
             key=row["key"],
             source=row["source"],
             origin=row["origin"],
             title=row["title"],
-            metadata=json.loads(row["metadata"]),
+            metadata=self._metadata(document_id, row["metadata"]),
             content_hash=row["content_hash"],
             headings=kept,
             ingested_at=row["ingested_at"],
@@ -169,7 +172,7 @@ class Rows(Vectors):
         found = []
         for *row, data, expected, expected_vectors in rows:
             sentences = tuple(spans.get(row[0], ()))
-            if self.format > 1 and expected != checksum(*row, sentences):
+            if (self.format > 1 and expected != checksum(*row, sentences)) or not _is_context(row, sentences):
                 raise self._damaged("context", row[0])
             rows_of_context = self._vectors(row[0], data, expected_vectors, dim)
             found.append(
@@ -212,9 +215,11 @@ class Rows(Vectors):
             for *row, expected, expected_document in self._db.execute(_shown(self.format, len(some)), some):
                 context, document = row[: len(CONTEXT)], row[len(CONTEXT) :]
                 sentences = tuple(spans.get(row[0], ()))
-                if self.format > 1 and expected != checksum(*context, sentences):
+                if (self.format > 1 and expected != checksum(*context, sentences)) or not _is_context(
+                    context, sentences
+                ):
                     raise self._damaged("context", row[0])
-                if self.format > 1 and expected_document != checksum(*document):
+                if (self.format > 1 and expected_document != checksum(*document)) or not _is_document(document):
                     raise self._damaged("document", document[0])
                 found[row[0]] = StoredContext(
                     context_id=context[0],
@@ -227,7 +232,7 @@ class Rows(Vectors):
                     sentences=sentences,
                     source=document[2],
                     title=document[4],
-                    metadata=json.loads(document[5]),
+                    metadata=self._metadata(document[0], document[5]),
                 )
         return found
 
@@ -245,9 +250,19 @@ class Rows(Vectors):
                 some,
             ):
                 own = tuple(spans.get(row[0], ()))
-                if self.format > 1 and written != checksum(*row, own):
+                if (self.format > 1 and written != checksum(*row, own)) or not _is_context(row, own):
                     raise self._damaged("context", row[0])
                 yield row[0], sentence_texts(row[8], row[2], own)
+
+    def _metadata(self, document_id: int, text: str) -> dict[str, Any]:
+        """Metadata as they are stored."""
+        try:
+            found = untrusted.parse_json(text)
+        except ValueError as error:
+            raise self._damaged("document", document_id) from error
+        if not isinstance(found, dict):
+            raise self._damaged("document", document_id)
+        return found
 
     def _spans(self, context_ids: Sequence[int]) -> dict[int, list[Sentence]]:
         spans: dict[int, list[Sentence]] = {}
@@ -275,10 +290,40 @@ def _shown(version: int, count: int) -> str:
 
 def _known(row: Sequence[Any]) -> KnownDocument:
     try:
-        metadata = json.loads(row[_KNOWN.index("metadata")])
-    except (ValueError, RecursionError):  # damaged: then it is not what any document has
+        metadata = untrusted.parse_json(row[_KNOWN.index("metadata")])
+    except (ValueError, TypeError):  # damaged: then it is not what any document has
         metadata = {}
-    return KnownDocument(*row)._replace(metadata=metadata)
+    return KnownDocument(*row)._replace(metadata=metadata if isinstance(metadata, dict) else {})
+
+
+def _is_document(row: Sequence[Any]) -> bool:
+    """Whether a row has the types that a document's has. A checksum says that it is what was written, not by whom."""
+    document_id, key, source, origin, title, metadata, content_hash, characters, headings, ingested_at = row
+    texts = (key, source, origin, title, metadata, content_hash, ingested_at, headings or "")
+    return type(document_id) is type(characters) is int and all(type(text) is str for text in texts)
+
+
+def _is_context(row: Sequence[Any], sentences: Sequence[Sentence]) -> bool:
+    """Whether a row has the types that a context's has, its text the length of its span, and its sentences tile it."""
+    context_id, document_id, start, end, page, tokens, title, headings, text = row
+    numbers = (context_id, document_id, start, end, tokens, page or 0)
+    if any(type(number) is not int for number in numbers) or not 0 <= start <= end:
+        return False
+    if not type(title) is type(headings) is type(text) is str or len(text) != end - start or not sentences:
+        return False
+    at = start
+    for first, last in sentences:
+        if type(first) is not int or type(last) is not int or first != at or last < first:
+            return False
+        at = last
+    return bool(at == end)
+
+
+def _heading(said: Any) -> Heading:
+    start, level, title = said
+    if type(start) is not int or type(level) is not int or type(title) is not str:
+        raise TypeError("not a heading")
+    return Heading(start, level, title)
 
 
 def _context_headings(text: str) -> tuple[str, ...]:
