@@ -17,7 +17,7 @@ from ctxsearch.readers.xmltree import attribute, descendants, local, parse
 from ctxsearch.records import Document
 
 CONTAINER = "META-INF/container.xml"
-_CHAPTERS = frozenset(("application/xhtml+xml", "text/html", "application/x-dtbook+xml"))
+_CHAPTERS = frozenset(("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "image/svg+xml"))
 _PROPERTIES = {
     "title": "title",
     "creator": "author",
@@ -41,10 +41,19 @@ def read(file: File) -> Iterator[Document]:
         chapters = [name for name in _chapters(root, posixpath.dirname(package_file)) if name in package.names]
         if chapters and locked.issuperset(chapters):
             raise SourceError(file.source, "is encrypted (protected against copying)")
+        unread: list[str] = []
         for number, name in enumerate((name for name in chapters if name not in locked), start=1):
-            page = html.parse(html.decoded(package.read(name), f"{file.source}: {name}").text, file.source, whole=True)
             composer.page(number)
+            try:
+                markup = html.decoded(package.read(name), f"{file.source}: {name}").text
+                page = html.parse(markup, file.source, whole=True)
+            except SourceError:
+                unread.append(name)
+                composer.block(f"[{posixpath.basename(name)} cannot be read]")
+                continue
             composer.insert(page.text, page.headings)
+        if unread and len(unread) == len([name for name in chapters if name not in locked]):
+            raise SourceError(file.source, f"is damaged: none of its {len(unread)} chapters can be read")
     metadata: dict[str, Any] = {}
     for node in descendants(root, "metadata"):
         for inner in node.iter():

@@ -334,6 +334,7 @@ class _Text:
             tag in _APART
             or (self._pictures and tag in _SVG_TEXTS)
             or (tag == "sup" and htmlcontent.is_mark_of_note(node))
+            or (tag == "a" and htmlcontent.refers_to_note(attributes))
             or htmlcontent.is_for_screen_readers(attributes)
             or (("-" in tag or tag == "a") and htmlcontent.stands_beside_another(tag, neighbour))
         ):

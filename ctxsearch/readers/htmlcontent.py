@@ -210,6 +210,11 @@ def stands_beside_another(tag: str, neighbour: LexborNode | None) -> bool:
     return "-" in tag or neighbour.tag == "a"
 
 
+def refers_to_note(attributes: Attributes) -> bool:
+    """Whether a link is the mark of a note in a book."""
+    return attributes.get("role") == "doc-noteref" or "noteref" in (attributes.get("epub:type") or "").split()
+
+
 def is_mark_of_note(sup: LexborNode) -> bool:
     """Whether a superscript is a link to a note, and no part of the word before it."""
     return sup.css_first("a") is not None and len(sup.text(strip=True)) <= 6

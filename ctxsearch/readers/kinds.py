@@ -88,6 +88,8 @@ SUFFIXES: dict[str, str] = {
     ".vtt": "vtt",
     ".srt": "srt",
     ".eml": "eml",
+    ".mht": "eml",
+    ".mhtml": "eml",
     ".mbox": "mbox",
 }
 """Kinds of text by suffix. Kinds that are no text are known by their first bytes alone."""

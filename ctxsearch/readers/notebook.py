@@ -51,11 +51,18 @@ def _put(composer: Composer, cell: dict[str, Any]) -> None:
         bare = text.strip("\r\n")
         composer.insert(bare, headings(bare))
         return
+    if cell.get("cell_type") == "heading":  # before version 4
+        level = cell.get("level")
+        composer.heading(text, level if isinstance(level, int) and 0 < level < 7 else 1)
+        return
     composer.block(text.strip("\r\n"))
     for output in cell.get("outputs") or ():
         if not isinstance(output, dict):
             continue
         data = output.get("data")
+        if output.get("output_type") in ("error", "pyerr"):
+            composer.block(f"{_text(output.get('ename'))}: {_text(output.get('evalue'))}")
+            continue
         shown = output.get("text") or (data.get("text/plain") if isinstance(data, dict) else None)
         composer.block(_text(shown)[:MAX_OUTPUT_CHARACTERS])
 

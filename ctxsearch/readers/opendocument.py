@@ -47,6 +47,8 @@ _PROPERTIES = {
     "language": "language",
     "subject": "subject",
 }
+_CENTIMETRES = {"cm": 1.0, "mm": 0.1, "in": 2.54, "pt": 0.0353, "pc": 0.423, "px": 0.0265}
+_LENGTH = re.compile(r"(-?\d{1,6}(?:\.\d{0,9})?)(cm|mm|in|pt|pc|px)")
 MAX_REPEATED = 1000
 """Columns, rows and spaces that stand for several are taken for no more than this."""
 MAX_ROWS = 1_048_576
@@ -60,39 +62,55 @@ def read(file: File) -> Iterator[Document]:
     Raises:
         SourceError: it is damaged, encrypted, or has no text.
     """
-    composer = Composer()
     with opened(file) as package:
         root = parse(package.read("content.xml"), file.source)
         styles = parse(package.read("styles.xml"), file.source) if "styles.xml" in package.names else None
-        metadata = _properties(package, file.source)
-        _mark_exponents(root, styles)
-        reading = _Reading(composer, package, file.source, ListStyles(styles, root))
-        for office in next(descendants(root, "body"), root):
-            kind = local(office.tag)
-            if kind == "presentation":
-                for number, slide in enumerate(children(office, "page"), start=1):
-                    composer.page(number)
-                    reading.slide(slide)
-            elif kind == "spreadsheet":
-                for number, table in enumerate(children(office, "table"), start=1):
-                    composer.page(number)
-                    reading.sheet(table)
-            else:
-                headers, footers = _headers_and_footers(root, styles)
-                reading.sides(headers)
-                reading.blocks(office)
-                reading.sides(footers)
+        meta = parse(package.read("meta.xml"), file.source) if "meta.xml" in package.names else None
+        yield _document(file, root, styles, meta, package)
+
+
+def read_flat(file: File, root: Element) -> Document:
+    """A file that is one XML document (``.fodt``, ``.fods``, ``.fodp``), whose root is ``office:document``.
+
+    Raises:
+        SourceError: it has no text.
+    """
+    return _document(file, root, root, child(root, "meta"), None)
+
+
+def _document(
+    file: File, root: Element, styles: Element | None, meta: Element | None, package: Package | None
+) -> Document:
+    composer = Composer()
+    metadata = _properties(meta)
+    _mark_exponents(root, styles)
+    _put_controls(root)
+    reading = _Reading(composer, package, file.source, ListStyles(styles, root))
+    for office in next(descendants(root, "body"), root):
+        kind = local(office.tag)
+        if kind == "presentation":
+            for number, slide in enumerate(children(office, "page"), start=1):
+                composer.page(number)
+                reading.slide(slide)
+        elif kind == "spreadsheet":
+            for number, table in enumerate(children(office, "table"), start=1):
+                composer.page(number)
+                reading.sheet(table)
+        else:
+            headers, footers = _headers_and_footers(root, styles)
+            reading.sides(headers)
+            reading.blocks(office)
+            reading.sides(footers)
     title = str(metadata.pop("title", ""))
-    yield composer.document(file, title, metadata)
+    return composer.document(file, title, metadata)
 
 
-def _properties(package: Package, source: str) -> dict[str, Any]:
+def _properties(meta: Element | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    if "meta.xml" in package.names:
-        for node in parse(package.read("meta.xml"), source).iter():
-            key, value = _PROPERTIES.get(local(node.tag)), (node.text or "").strip()
-            if key and value:
-                found.setdefault(key, value)
+    for node in meta.iter() if meta is not None else ():
+        key, value = _PROPERTIES.get(local(node.tag)), (node.text or "").strip()
+        if key and value:
+            found.setdefault(key, value)
     return found
 
 
@@ -120,15 +138,51 @@ def _mark_exponents(root: Element, styles: Element | None) -> None:
         for tree in (root, styles)
         if tree is not None
         for style in descendants(tree, "style")
-        if any(attribute(node, "text-position").startswith(("super", "3")) for node in style)
+        if any(attribute(node, "text-position").startswith(("super", *"123456789")) for node in style)
     }
     for span in descendants(root, "span") if raised else ():
         if attribute(span, "style-name") in raised and formulas.EXPONENT.fullmatch("".join(span.itertext())):
             span.text = formulas.RAISED + (span.text or "")
 
 
+def _put_controls(root: Element) -> None:
+    """Put what was typed into the controls of a form where the form shows them."""
+    values: dict[str, str] = {}
+    for form in descendants(root, "forms"):
+        for control in form.iter():
+            if text := _value_of_control(control):
+                values[attribute(control, "id")] = text
+    for control in descendants(root, "control"):
+        if value := values.get(attribute(control, "control")):
+            control.tag, control.text = "span", f" {value} "
+
+
+def _value_of_control(control: Element) -> str:
+    kind = local(control.tag)
+    if kind in ("checkbox", "radio"):
+        state = attribute(control, "current-state") or attribute(control, "state")
+        ticked = state == "checked" or attribute(control, "current-selected") == "true"
+        return f"{'☒' if ticked else '☐'} {attribute(control, 'label')}".strip()
+    if kind in ("text", "textarea", "formatted-text", "number", "date", "time", "combobox"):
+        return attribute(control, "current-value") or attribute(control, "value")
+    if kind == "listbox":
+        chosen = (option for option in children(control, "option") if attribute(option, "current-selected") == "true")
+        return ", ".join(attribute(option, "label") for option in chosen)
+    return attribute(control, "label") if kind in ("button", "fixed-text", "frame") else ""
+
+
+def _rank(frame: Element) -> tuple[int, float, float]:
+    """Drawings of a slide from top to bottom and left to right, heights in steps of a centimetre; the rest last."""
+    x, y = _LENGTH.fullmatch(attribute(frame, "x")), _LENGTH.fullmatch(attribute(frame, "y"))
+    if local(frame.tag) in ("notes", "annotation"):
+        return (2, 0, 0)
+    if x is None or y is None:
+        return (1, 0, 0)
+    return (1, float(y[1]) * _CENTIMETRES[y[2]] // 1, float(x[1]) * _CENTIMETRES[x[2]])
+
+
 class _Reading:
-    def __init__(self, composer: Composer, package: Package, source: str, lists: ListStyles) -> None:
+    def __init__(self, composer: Composer, package: Package | None, source: str, lists: ListStyles) -> None:
         self._composer = composer
         self._package = package
         self._source = source
@@ -143,7 +197,7 @@ class _Reading:
 
     def slide(self, slide: Element) -> None:
         """A slide: its title first."""
-        frames = list(slide)
+        frames = sorted(slide, key=_rank)
         for frame in frames:
             if attribute(frame, "class") == "title":
                 self._composer.heading(" ".join(filter(None, map(_text, descendants(frame, "p")))), 1)
@@ -192,7 +246,7 @@ class _Reading:
         elif name == "list":
             self._list(node, self._lists.begin(node, attribute(node, "style-name")), 0, True)
         elif name == "table":
-            self._composer.table(self._grid(node))
+            self._table(node)
         elif name in ("title", "desc"):
             self._composer.block(alternative(_text(node)))
         elif name == "object":
@@ -251,7 +305,7 @@ class _Reading:
     def _object(self, reference: str) -> None:
         """A chart that is kept in a part of its own."""
         name = posixpath.join(posixpath.normpath(reference), "content.xml") if reference else ""
-        if name in self._package.names and name not in self._objects:
+        if self._package is not None and name in self._package.names and name not in self._objects:
             self._objects.add(name)
             root = parse(self._package.read(name), self._source)
             if local(root.tag) == "math":
@@ -261,6 +315,14 @@ class _Reading:
                     self.blocks(node)
                 for node in descendants(chart, "table"):
                     self._composer.table(self._grid(node))
+
+    def _table(self, table: Element) -> None:
+        if not _places_blocks(table):
+            self._composer.table(self._grid(table))
+            return
+        for row, _ in _rows(table):
+            for cell in children(row, "table-cell"):
+                self.blocks(cell)
 
     def _grid(self, table: Element) -> Grid:
         grid = Grid()
@@ -286,6 +348,16 @@ class _Reading:
             inner, self._composer = self._composer, composer
             parts.append(inner.text())
         return " ".join(filter(None, parts))
+
+
+def _places_blocks(table: Element) -> bool:
+    """Whether a table only places blocks: it has one column, or cells with headings of their own."""
+    rows = [list(children(row, "table-cell")) for row, _ in _rows(table)]
+    if all(len(cells) < 2 for cells in rows):
+        return True
+    if len(rows) > 1 and all(len(cell) <= 1 for cell in rows[0]):
+        rows = rows[1:]  # headings of columns are often styled as headings
+    return any(local(block.tag) == "h" and _text(block) for cells in rows for cell in cells for block in cell)
 
 
 def _rows(table: Element, is_head: bool = False) -> Iterator[tuple[Element, bool]]:

@@ -6,6 +6,7 @@ directory declares, and no more is read than that.
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,12 +24,8 @@ MAX_MEMBER_BYTES = 128 * 1024 * 1024
 MAX_RATIO = 200
 """A member that is larger than a megabyte and packed more tightly than this is no text that a person wrote."""
 
-_OPEN_DOCUMENT = {
-    "application/vnd.oasis.opendocument.text": "odt",
-    "application/vnd.oasis.opendocument.presentation": "odp",
-    "application/vnd.oasis.opendocument.spreadsheet": "ods",
-    "application/epub+zip": "epub",
-}
+_KINDS_OF_OPEN_DOCUMENT = {"text": "odt", "presentation": "odp", "graphics": "odp", "spreadsheet": "ods"}
+_OPEN_DOCUMENT_NAME = re.compile(r"application/vnd\.oasis\.opendocument\.(\w+)(?:-(?:template|master|web))*")
 _OFFICE = (("word/", "docx"), ("ppt/", "pptx"), ("xl/", "xlsx"))
 _ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, KeyError)
 
@@ -117,20 +114,52 @@ def kind_inside(file: File) -> str:
 def _kind_of_zip(file: File) -> str:
     with opened(file) as package:
         if "mimetype" in package.names:
-            kind = _OPEN_DOCUMENT.get(package.read("mimetype")[:100].decode("ascii", "replace").strip())
+            named = package.read("mimetype")[:100].decode("ascii", "replace").strip()
+            match = _OPEN_DOCUMENT_NAME.fullmatch(named)
+            kind = _KINDS_OF_OPEN_DOCUMENT.get(match[1]) if match else None
+            if named == "application/epub+zip":
+                kind = "epub"
             if kind in ("odt", "odp", "ods") and "META-INF/manifest.xml" in package.names:
                 manifest = package.read("META-INF/manifest.xml")
                 if b"encryption-data" in manifest:
                     raise SourceError(file.source, "is encrypted; save it without a password")
             if kind:
                 return kind
+            if match:
+                raise SourceError(file.source, f"an OpenDocument {match[1]}, which is not read; export it as PDF")
         if "[Content_Types].xml" in package.names:
             for folder, kind in _OFFICE:
                 if any(name.startswith(folder) for name in package.names):
                     return kind
         if "META-INF/container.xml" in package.names:
             return "epub"
-    raise SourceError(file.source, "a zip archive and not a document; unpack it and ingest the folder")
+        reason = _reason_for_archive(package.names)
+    raise SourceError(file.source, reason)
+
+
+def _reason_for_archive(names: frozenset[str]) -> str:
+    """What an archive that is no document is, and what helps."""
+    for mark, program, formats in _OTHER_DOCUMENTS:
+        if any(name.startswith(mark) or name.endswith(mark) for name in names):
+            return f"a document of {program}, which is not read; export it as {formats}"
+    if any(name.rpartition(".")[2].lower() in _READABLE for name in names):
+        return "a zip archive and not a document; unpack it and ingest the folder"
+    return "a zip archive without a document or text in it"
+
+
+_OTHER_DOCUMENTS = (
+    (".iwa", "Pages, Numbers or Keynote", "PDF, or for Word, Excel or PowerPoint"),
+    ("Index.zip", "Pages, Numbers or Keynote", "PDF, or for Word, Excel or PowerPoint"),
+    ("index.apxl", "Keynote", "PDF or for PowerPoint"),
+    ("visio/", "Visio", "PDF"),
+    ("FixedDocSeq.fdseq", "XPS", "PDF"),
+    ("FixedDocumentSequence.fdseq", "XPS", "PDF"),
+)
+"""By how the name of a part begins or ends."""
+_READABLE = frozenset(
+    "txt md rst adoc html htm xhtml xml csv tsv json jsonl ipynb vtt srt eml msg mbox pdf rtf docx pptx xlsx xls odt "
+    "odp ods epub tex log yaml yml toml py".split()
+)
 
 
 def _utf16(name: str) -> bytes:
@@ -144,12 +173,19 @@ _OLE_STREAMS = (  # names as they stand in the directory of an OLE file
     (_utf16("WordDocument"), "doc"),
     (_utf16("PowerPoint Document"), "ppt"),
     (_utf16("Book"), "xls"),
+    (_utf16("VisioDocument"), "vsd"),
+    (_utf16("Quill"), "pub"),
 )
 _OLE_REASONS = {
     "encrypted": "is encrypted; save it without a password",
     "doc": "a Word file of the format before 2007; save it as .docx, for example with: soffice --convert-to docx",
     "ppt": "a PowerPoint file of the format before 2007; save it as .pptx, for example with: soffice --convert-to pptx",
+    "vsd": "a Visio drawing, which is not read; export it as PDF",
+    "pub": "a Publisher file, which is not read; export it as PDF",
 }
+_OTHER_OLE = (
+    "an OLE file of a program whose documents are not read; if it holds text, export it as PDF from that program"
+)
 
 
 def _kind_of_ole(file: File) -> str:
@@ -158,7 +194,7 @@ def _kind_of_ole(file: File) -> str:
     found = next((kind for name, kind in _OLE_STREAMS if _is_in_directory(name, data)), None)
     if found in ("msg", "xls"):
         return str(found)
-    raise SourceError(file.source, _OLE_REASONS.get(found or "", "an Office file of a kind that is not read"))
+    raise SourceError(file.source, _OLE_REASONS.get(found or "", _OTHER_OLE))
 
 
 def _is_in_directory(name: bytes, data: bytes) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from ctxsearch.errors import SourceError
 from ctxsearch.readers import charts
 from ctxsearch.readers.composing import Composer, alternative, one_line
 from ctxsearch.readers.grid import Grid
@@ -46,11 +47,18 @@ def read(file: File) -> Iterator[Document]:
     """
     composer = Composer()
     footers: set[str] = set()
+    broken: list[SourceError] = []
     with opened(file) as package:
         for number, part in enumerate(_slides(package, file.source), start=1):
             if part in package.names:
                 composer.page(number)
-                _put_slide(composer, package, part, file.source, footers)
+                try:
+                    _put_slide(composer, package, part, file.source, footers)
+                except SourceError as error:
+                    broken.append(error)
+                    composer.block(f"[slide {number} cannot be read]")
+        if broken and len(broken) == number:
+            raise broken[0]
         metadata = properties(package, file.source)
     title = str(metadata.pop("title", ""))
     if title.lower() == "powerpoint presentation":  # what PowerPoint calls all files that nobody named

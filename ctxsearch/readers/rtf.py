@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from ctxsearch.readers.composing import Composer, one_line
 from ctxsearch.readers.decoding import read_bytes
+from ctxsearch.readers.formulas import EXPONENT
 from ctxsearch.readers.grid import Grid
 from ctxsearch.readers.rtftokens import CHARSETS, Control, Decoder, code_page, tokens
 from ctxsearch.readers.walk import File
@@ -211,6 +212,7 @@ class _Reading:
         self._begins = False  # nothing but \* stood in the group so far
         self._optional = False
         self._skip = 0
+        self._raised = False  # what comes next is set higher
 
     def read(self, data: bytes) -> dict[str, _Flow]:
         """The flows of a document."""
@@ -329,6 +331,8 @@ class _Reading:
         if state.hidden:
             return
         match name:
+            case "super" | "up":
+                self._raised = number != 0
             case "par" | "sect" | "page":
                 flow.end_paragraph()
             case "pard":
@@ -362,4 +366,8 @@ class _Reading:
 
     def _flush(self) -> None:
         if text := self._decoder.take():
-            self._flows[self._state.flow].parts.append(text)
+            parts = self._flows[self._state.flow].parts
+            if self._raised and parts and parts[-1][-1:].isdigit() and EXPONENT.fullmatch(text):
+                parts.append("^")  # ten to the sixth is not 106
+            parts.append(text)
+            self._raised = False
