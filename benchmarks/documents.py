@@ -144,9 +144,24 @@ def xml(path: Path) -> str:
 
 
 def eml(path: Path) -> str:
-    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-    parts = [part.get_content() for part in message.walk() if part.get_content_type() == "text/plain"]
-    return "\n".join([str(message["subject"]), *parts])
+    """Subject and texts of a mail; of alternatives the longest, since a stub may stand beside the body."""
+    import bs4
+
+    data = path.read_bytes()
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        data = data.decode("utf-16").encode()
+    message = email.message_from_bytes(data, policy=email.policy.default)
+
+    def texts(part: Any) -> str:
+        if part.get_content_type() == "multipart/alternative":
+            return max(map(texts, part.iter_parts()), key=len)
+        if part.is_multipart():
+            return "\n".join(map(texts, part.iter_parts()))
+        if part.get_content_type() == "text/html":
+            return bs4.BeautifulSoup(part.get_content(), "lxml").get_text(" ")
+        return str(part.get_content()) if part.get_content_type() == "text/plain" else ""
+
+    return f"{message['subject']}\n{texts(message)}"
 
 
 def epub(path: Path) -> str:
@@ -203,6 +218,7 @@ REFERENCES: dict[str, Callable[[Path], str]] = {
     "html": html,
     "xml": xml,
     "eml": eml,
+    "host:2,S": eml,
     "vtt": subtitles,
     "csv": records,
     "md": markdown,

@@ -131,6 +131,32 @@ def test_large_titles_of_slides_stay(tmp_path: Path) -> None:
     assert shown(tmp_path / "a.pdf", heads).count("Results") == 4
 
 
+def test_large_titles_stay_though_most_slides_have_the_same(tmp_path: Path) -> None:
+    heads: list[list[Shown]] = [[(60, 760, 24, "Results" if n % 3 else "Agenda")] for n in range(9)]
+    assert shown(tmp_path / "a.pdf", heads).count("Results") == 6
+
+
+@pytest.mark.parametrize("top", [780, 320])
+def test_rows_of_a_table_that_goes_on_are_no_furniture(tmp_path: Path, top: int) -> None:
+    """Names of columns are repeated, amounts grow by one: at the top of the page, and at its bottom."""
+    pages: list[list[Shown]] = [
+        [
+            (x, top - 14 * row, 10, cell)
+            for row in range(-1, 20)
+            for x, cell in (
+                ((60, "Part"), (200, "Quantity"), (300, "Price"))
+                if row < 0
+                else ((60, f"Valve {page}-{row}"), (200, str(row + page)), (300, f"{row * 3 + page}.50"))
+            )
+        ]
+        for page in range(5)
+    ]
+    found = text(pdf(tmp_path / "a.pdf", pages))
+    assert "Part: Valve 3-0 | Quantity: 3 | Price: 3.50" in found
+    assert "Part: Valve 3-19 | Quantity: 22 | Price: 60.50" in found
+    assert found.count("| Quantity: ") == 100
+
+
 WORDS = st.text(string.ascii_lowercase, min_size=3, max_size=8)
 
 

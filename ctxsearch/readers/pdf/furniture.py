@@ -7,6 +7,7 @@ called a page number or stands alone. A page is never emptied.
 
 from __future__ import annotations
 
+import itertools
 import re
 import statistics
 from collections import defaultdict
@@ -31,6 +32,10 @@ SAME_HEIGHT = 0.012
 """Lines are in the same place if their heights differ by less than this share of the page."""
 LARGE = 1.3
 """Letters so much larger than most are a title: of a slide, of a chapter."""
+MAX_CELL_CHARACTERS = 40
+"""A piece that is longer is a line of text rather than a cell."""
+MAX_GAP = 1.5
+"""Rows of a table are not further apart than this, in heights of their letters."""
 MAX_OFFSET = 100
 """A number within a line that is further from the number of its page than this is that of something else."""
 
@@ -70,6 +75,8 @@ class _Numbered(NamedTuple):
 def without_furniture(pages: Sequence[Page]) -> list[Page]:
     """The pages without running heads and page numbers."""
     edges = [edge for number, page in enumerate(pages) for edge in _edges(number, page)]
+    in_tables = {id(piece) for page in pages for piece in _cells(page)}
+    edges = [edge for edge in edges if id(edge.line) not in in_tables]
     sizes = [piece.size for page in pages for row in page for piece in row]
     size = statistics.median(sizes) if sizes else 0.0
     numbers = _page_numbers(edges)
@@ -100,6 +107,39 @@ def _edges(number: int, page: Page) -> Iterator[_Edge]:
             if lines > EDGE_LINES or not (height > 1 - EDGE if high else height < EDGE):
                 break
             yield _Edge(number, piece, high)
+
+
+def _cells(page: Page) -> Iterator[Line]:
+    """Pieces at the edges of a page that are cells of a table: a number among them is none of the page, and names of
+    columns are repeated because a table goes on."""
+    pieces = sorted((piece for row in page for piece in row), key=lambda piece: piece.top + piece.bottom)
+    rows: list[list[Line]] = []
+    for piece in pieces:
+        last = rows[-1][-1] if rows else None
+        if last and abs(piece.top + piece.bottom - last.top - last.bottom) < max(piece.size, last.size):
+            rows[-1].append(piece)
+        else:
+            rows.append([piece])
+    for pairs in (itertools.pairwise(rows[: EDGE_LINES + 1]), itertools.pairwise(rows[-EDGE_LINES - 1 :])):
+        for lower, upper in pairs:
+            if _are_rows_of_a_table(upper, lower):
+                yield from upper
+                yield from lower
+
+
+def _are_rows_of_a_table(upper: list[Line], lower: list[Line]) -> bool:
+    """Whether short pieces of two lines stand right below each other, in two columns or more."""
+    if min(len(upper), len(lower)) < 2 or any(len(piece.text) > MAX_CELL_CHARACTERS for piece in upper + lower):
+        return False
+    size = max(piece.size for piece in upper)
+    if min(piece.bottom for piece in upper) - max(piece.top for piece in lower) > MAX_GAP * size:
+        return False
+    near = size / 2
+    aligned = sum(
+        any(abs(one.left - other.left) < near or abs(one.right - other.right) < near for other in lower)
+        for one in upper
+    )
+    return aligned >= 2
 
 
 def _page_numbers(edges: list[_Edge]) -> set[int]:
@@ -155,7 +195,7 @@ def _running_heads(edges: list[_Edge], pages: Sequence[Page], size: float) -> se
             for run in _runs(stands_on, written):
                 lines = [numbered.edge for numbered in near if run[0] <= numbered.edge.page <= run[-1]]
                 whole = len([n for n in written if run[0] <= n <= run[-1]]) >= WHOLE_SHARE * len(written)
-                if lines[0].line.size > LARGE * size and not whole:
+                if lines[0].line.size > LARGE * size:
                     continue
                 is_fact = bool(_FACT.search(lines[0].line.text))
                 stays = run[0] if not whole or is_fact else -1
