@@ -104,6 +104,7 @@ def test_years_numbers_and_repeated_names_are_headings(table: tuple[str, ...], e
         ("Ann,Ulm,cook", "Bob,Ulm,smith"),
         ("Name,Ann Smith", "Phone,555 0123", "Mail,ann@example.org"),
         ("Ann,ann@example.org", "Bob,bob@example.org"),
+        ("Valve 0,Hall 3", "Valve 1,Hall 4", "Valve 2,Hall 1"),
     ],
 )
 def test_rows_of_data_name_nothing(table: tuple[str, ...]) -> None:

@@ -156,3 +156,25 @@ def test_odt_numbers_headers_and_drawings(tmp_path: Path) -> None:
         "Quillworks Ltd\n\n1. Scope\n\n1.1 Pumps\n\n(a) one\n- deep\n(b) two\n\n2. Term\n\n"
         "before after\n\nin the box\n\n(c) three"
     )
+
+
+def test_percentages_zip_codes_and_errors_are_shown_as_in_the_sheet(tmp_path: Path) -> None:
+    styles = (
+        '<styleSheet><numFmts><numFmt numFmtId="170" formatCode="00000"/><numFmt numFmtId="171" formatCode="0.0%"/>'
+        '</numFmts><cellXfs><xf numFmtId="0"/><xf numFmtId="170"/><xf numFmtId="171"/><xf numFmtId="9"/></cellXfs>'
+        "</styleSheet>"
+    )
+    row = {
+        "A2": '<c r="A2" s="1"><v>1067</v></c>',
+        "B2": '<c r="B2" s="2"><f>A2/1</f><v>0.125</v></c>',
+        "C2": '<c r="C2" s="3"><v>0.07</v></c>',
+        "D2": '<c r="D2" t="e"><v>#DIV/0!</v></c>',
+        "E2": '<c r="E2" s="0"><v>0.5</v></c>',
+    }
+    path = workbook(
+        tmp_path / "a.xlsx",
+        {"S": [["Code", "Share", "Tax", "Rest", "Half"], ["x"] * 5]},
+        cells={"S": row},
+        parts={"xl/styles.xml": styles},
+    )
+    assert text(path) == "S\n\nCode: 01067 | Share: 12.5% | Tax: 7% | Rest: #DIV/0! | Half: 0.5"

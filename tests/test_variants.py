@@ -184,3 +184,15 @@ def test_archives_are_told_apart(tmp_path: Path, names: list[str], reason: str) 
     (error,) = read(archive(tmp_path / "a.bin", dict.fromkeys(names, "x")))
     assert isinstance(error, SourceError)
     assert error.reason.startswith(reason)
+
+
+def test_a_damaged_office_file_says_what_helps(tmp_path: Path) -> None:
+    cut = archive(tmp_path / "a.docx", {"[Content_Types].xml": "<Types/>", "word/document.xml": "<w:document><w:p>"})
+    (error,) = read(cut)
+    assert isinstance(error, SourceError)
+    assert error.reason.startswith("is damaged: a part of it is not well-formed XML")
+    assert error.reason.endswith("open it in the program that made it, and save it again")
+    cut.write_bytes(cut.read_bytes()[:60])
+    (error,) = read(cut)
+    assert isinstance(error, SourceError)
+    assert error.reason.endswith("; copy it again")

@@ -26,6 +26,7 @@ _NUMBER = re.compile(
     r"[-+−(~<>≤≥±]*\s*(?:[$€£¥]|[A-Z]{3}\s)?\s*[-+−]?"
     r"\d[\d.,'\u00a0\u202f ]*(?:[eE][-+]?\d+)?\s*(?:[%‰$€£¥]|[A-Z]{3})?\)?"
 )
+_FIGURES = re.compile(r"\d+")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
 _ADDRESS = re.compile(r"\S+@\S+\.\S+|(?:https?://|www\.)\S+")
 _BLANK = frozenset(("", "-", "–", "—", "n/a", "N/A", ".", "..", "…"))
@@ -121,6 +122,8 @@ def _names_columns(row: Sequence[CellLike | None], body: Matrix) -> bool:
     names = [cell.text if cell else "" for cell in row]
     if not _may_be_names(row) or any(cell and cell.text and cell.rows > 1 for cell in row) or _reappear(row, body):
         return False
+    if any(_is_of_its_column(name, _column(body, column)) for column, name in enumerate(names)):
+        return False
     if any(map(_is_period, names)) and not _periods_name(names, body):
         return False
     if len(names) == 2 and _is_list_of_properties(names, body):
@@ -150,6 +153,14 @@ def _count_on(texts: Sequence[str]) -> bool:
     if len(numbers) != sum(map(_is_number, texts)) or len(numbers) < 4:
         return False
     return all(other == one + 1 for one, other in itertools.pairwise(numbers))
+
+
+def _is_of_its_column(name: str, cells: Sequence[str]) -> bool:
+    """Whether a name differs from most cells below it only in its figures: "Valve 0" above "Valve 1"."""
+    if not any(map(str.isalpha, name)) or not any(map(str.isdigit, name)):
+        return False
+    shape = _FIGURES.sub("0", name)
+    return bool(cells) and sum(_FIGURES.sub("0", cell) == shape for cell in cells) >= MOSTLY * len(cells)
 
 
 def _periods_name(names: Sequence[str], body: Matrix) -> bool:

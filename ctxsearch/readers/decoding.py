@@ -145,8 +145,8 @@ def decode(data: bytes, source: str, declared: str | None = None) -> Decoded:
     offset = _as_utf8(data).first_error
     raise SourceError(
         source,
-        f"is not UTF-8 text: byte 0x{data[offset]:02X} at offset {offset}; nor is it text in another encoding that can "
-        "be told. If you know its encoding, convert it with: iconv -f ENCODING -t UTF-8",
+        f"is not UTF-8 text: byte 0x{data[offset]:02X} at offset {offset}; if it is text in another encoding, use "
+        "iconv -f ENCODING -t UTF-8",
     )
 
 

@@ -19,11 +19,23 @@ Item: TypeAlias = Document | SourceError | Skipped
 Reader: TypeAlias = Callable[[File], Iterator[Item]]
 
 EXTRA = "documents"
+_ARCHIVES = frozenset(("docx", "pptx", "xlsx", "odt", "odp", "ods", "epub"))
 
 
 @functools.cache
 def _reader(module: str) -> Reader:
     return cast(Reader, importlib.import_module(f"ctxsearch.readers.{module}").read)
+
+
+def _read(reader: Reader, file: File, kind: str) -> Iterator[Item]:
+    """What a reader finds; of an archive, XML that is not well-formed is damage that its own program may repair."""
+    try:
+        yield from reader(file)
+    except SourceError as error:
+        if kind not in _ARCHIVES or not error.reason.startswith("is not well-formed XML"):
+            raise
+        reason = f"is damaged: a part of it {error.reason}; open it in the program that made it, and save it again"
+        raise SourceError(error.source, reason) from error
 
 
 def read_kind(file: File, kind: str) -> Iterator[Item]:
@@ -40,7 +52,7 @@ def read_kind(file: File, kind: str) -> Iterator[Item]:
         if not KINDS[kind].extra or (error.name or "").startswith("ctxsearch"):
             raise
         raise SourceError(file.source, str(MissingExtraError(f"reading {KINDS[kind].name}", EXTRA))) from error
-    for item in reader(file):
+    for item in _read(reader, file, kind):
         if isinstance(item, Document):
             item = cleaned(item)
             if not item.is_record:

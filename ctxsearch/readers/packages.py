@@ -59,7 +59,9 @@ class Package:
         except KeyError as error:
             raise SourceError(self._source, f"is damaged: it has no part {name}") from error
         except (*_ZIP_DAMAGE, RuntimeError) as error:
-            raise SourceError(self._source, f"is damaged: its part {name} cannot be unpacked ({error})") from error
+            raise SourceError(
+                self._source, f"is damaged: its part {name} cannot be unpacked ({error}); copy it again"
+            ) from error
 
     def size(self, name: str) -> int:
         """The unpacked size of a member that is there."""
@@ -95,7 +97,7 @@ def opened(file: File) -> Iterator[Package]:
         try:
             archive = zipfile.ZipFile(stream)
         except _ZIP_DAMAGE as error:
-            raise SourceError(file.source, f"is damaged: not a whole zip archive ({error})") from error
+            raise SourceError(file.source, f"is damaged: not a whole zip archive ({error}); copy it again") from error
         with archive:
             yield Package(archive, file.source)
 

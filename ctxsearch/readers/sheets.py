@@ -85,6 +85,7 @@ def _cells(sheet: python_calamine.CalamineSheet, extras: Extras) -> list[SheetCe
         for column, value in enumerate(values, start=left):
             if text := _text(value):
                 texts[row, column] = text
+    texts.update(extras.shown)
     for place, (columns, rows) in spans.items():
         if place in texts and (columns * rows) <= len(texts) * 16 + 4096:
             covered.update((place[0] + r, place[1] + c) for r in range(rows) for c in range(columns) if r or c)

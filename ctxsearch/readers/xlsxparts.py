@@ -24,6 +24,13 @@ _FORMULA_ALONE = re.compile(
     rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
 _FILTER = re.compile(rb'<(?:\w+:)?autoFilter\s[^>]*?\bref="([A-Z$]{1,6}\d{1,7}:[A-Z$]{1,6}\d{1,7})"')
+_VALUE = re.compile(
+    rb"<(?:\w+:)?c\s([^>]*)(?<!/)>\s*(?:<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*)?<(?:\w+:)?v>([^<]*)<"
+)
+_ATTRIBUTE = re.compile(r'\b([a-z]+)="([^"]*)"')
+_PERCENT = re.compile(r'^(?:[^;"\\]|\\.|"[^"]*")*?%')
+_ZEROS = re.compile(r"0{2,20}")
+_FIGURES = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][-+]?\d{1,3})?")
 _SIDES = re.compile(rb"<(?:\w+:)?(?:odd|even|first)(?:Header|Footer)>([^<]*)<")
 _SIDE_CODE = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-F]{6}|[A-Z&])')
 _MAX_LOOKED_THROUGH = 64 * 1024 * 1024
@@ -37,6 +44,8 @@ class Extras:
 
     formulas: dict[tuple[int, int], str] = field(default_factory=dict)
     """By row and column, from 0: those without a kept value."""
+    shown: dict[tuple[int, int], str] = field(default_factory=dict)
+    """By row and column, from 0: percentages, numbers with zeros before them, errors, as the sheet shows them."""
     heads: list[Heads] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     sides: list[str] = field(default_factory=list)
@@ -52,12 +61,30 @@ class Workbook:
         self._package = package
         self._source = source
         self._sheets: list[str] = []
+        self._formats = self._shown_otherwise()
         main = "xl/workbook.xml"
         if main in package.names:
             relations = related(package, main, source)
             for node in descendants(parse(package.read(main), source), "sheet"):
                 key = next((value for name, value in node.attrib.items() if name.startswith("{")), "")
                 self._sheets.append(relations.get(key, ("", ""))[1])
+
+    def _shown_otherwise(self) -> dict[str, int]:
+        """Styles of cells that show other figures than are kept: how many digits at least, or 0 for percentages."""
+        if "xl/styles.xml" not in self._package.names:
+            return {}
+        root = parse(self._package.read("xl/styles.xml"), self._source)
+        codes = {"9": "0%", "10": "0.00%"}
+        codes |= {attribute(node, "numFmtId"): attribute(node, "formatCode") for node in descendants(root, "numFmt")}
+        found: dict[str, int] = {}
+        for styles in descendants(root, "cellXfs"):
+            for number, style in enumerate(styles):
+                code = codes.get(attribute(style, "numFmtId"), "")
+                if _PERCENT.search(code):
+                    found[str(number)] = 0
+                elif _ZEROS.fullmatch(code):
+                    found[str(number)] = len(code)
+        return found
 
     def extras(self, number: int) -> Extras:
         """What the sheet of this number, from 0, holds beside values."""
@@ -106,6 +133,12 @@ class Workbook:
             formula = html.unescape((match[2] or b"").decode("utf-8", "replace")).strip()
             if place := _place(match[1].decode("ascii")):
                 found.formulas[place] = f"={formula}" if formula else "(a formula without a kept value)"
+        for match in _VALUE.finditer(sheet) if self._formats or b't="e"' in sheet else ():
+            attributes = dict(_ATTRIBUTE.findall(match[1].decode("utf-8", "replace")))
+            value = html.unescape(match[2].decode("utf-8", "replace")).strip()
+            shown = _shown(value, attributes.get("t", "n"), self._formats.get(attributes.get("s", "")))
+            if shown and (place := _place(attributes.get("r", ""))):
+                found.shown[place] = shown
         for match in _FILTER.finditer(sheet):
             found.heads += _heads(match[1].decode("ascii"))
         for match in _SIDES.finditer(sheet):
@@ -136,6 +169,17 @@ class Workbook:
             if text:
                 found.append(f"Comment on {attribute(comment, 'ref')}{f' by {author}' if author else ''}: {text}")
         return found
+
+
+def _shown(value: str, kind: str, digits: int | None) -> str:
+    """What a cell shows, if it is an error, a percentage, or a number with zeros before it; else ""."""
+    if kind == "e":
+        return value
+    if kind != "n" or digits is None or not _FIGURES.fullmatch(value):
+        return ""
+    if not digits:
+        return f"{100 * float(value):.15g}%"
+    return value.zfill(digits) if value.isdigit() else ""
 
 
 def _shapes(root: Element) -> Iterator[Element]:
