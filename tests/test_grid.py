@@ -158,3 +158,12 @@ def test_long_table_is_named_by_its_first_rows() -> None:
     rows = [["Title"], ["Name", "Fee"], *([f"n{n}", str(n)] for n in range(200)), ["", ""]]
     found = list(lines_of(rows))
     assert (found[0], found[1], found[-1], len(found)) == ("Title", "Name: n0 | Fee: 0", "Name: n199 | Fee: 199", 201)
+
+
+@pytest.mark.parametrize("note", ["Source: town council", "Notes: in euros", "* without tax", "(*) estimated"])
+def test_note_below_a_table_has_no_heading(note: str) -> None:
+    assert lines("City,Fee", "Oslo,10", "Rome,12", note)[-1] == note
+
+
+def test_row_with_one_value_is_no_note() -> None:
+    assert lines("City,Fee", "Oslo,10", "Rome,12", "Bergen")[-1] == "City: Bergen"

@@ -17,6 +17,12 @@ from ctxsearch.readers import columns as heuristics
 CELLS_APART = " | "
 MAX_COLUMNS = 16_384
 """As many as a sheet of Excel has; spans are cut there."""
+_NOTE = re.compile(
+    r"(?:sources?|notes?|remarks?|footnotes?|legend|quellen?|anmerkung(?:en)?|hinweise?|fuente|nota)\s*:\s*\S"
+    r"|[*†‡]+\s*\S|\([*†‡]+\)",
+    re.IGNORECASE,
+)
+"""What is said about a table in the first cell of a row that has no other."""
 MAX_REPEATED_CHARACTERS = 200
 """A longer text in a cell that spans several rows or columns is shown once."""
 
@@ -306,8 +312,10 @@ class _Lines:
 
 
 def _is_title(row: list[Placed], used: Sequence[int]) -> bool:
-    """Whether a row is one cell over the whole width of a table that has several columns."""
+    """Whether a row is one cell over the whole width of a table that has several columns, or a note below it."""
     column, cell = row[0]
+    if len(used) > 1 and len(row) == 1 and column == used[0] and _NOTE.match(cell.text):
+        return True
     reaches = column <= used[0] and column + cell.columns > used[-1]
     return len(used) > 1 and len(row) == 1 and cell.columns > 1 and reaches
 
