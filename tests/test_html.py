@@ -86,3 +86,15 @@ def test_page_of_frames(tmp_path: Path) -> None:
     (error,) = read(path)
     assert isinstance(error, SourceError)
     assert error.reason == "the page only shows others in frames; ingest those"
+
+
+def test_roles_set_apart_as_the_tags_do_that_they_stand_for() -> None:
+    page = parse(
+        "<main><div>Before<span role=heading aria-level=3>Fees</span>"
+        "<span role=listitem>Oslo</span><span role=listitem>Rome</span>"
+        "<div role=row><span role=cell>10</span><span role=cell>12</span></div>"
+        "<time>9:00</time><time>10:00</time></div></main>",
+        "a",
+    )
+    assert page.text == "Before\n\nFees\n\nOslo\nRome\n\n10 12\n\n9:00 10:00"
+    assert [(heading.title, heading.level) for heading in page.headings] == [("Fees", 3)]

@@ -298,11 +298,11 @@ class _Text:
                 self._put("^")
         elif tag in _PREFORMATTED:
             self._preformatted += 1
-        if level := _HEADINGS.get(tag):
+        if level := self._level_of(tag, attributes):
             self._level, self._heading = level, None
 
     def _leave(self, node: LexborNode, tag: str, attributes: Attributes) -> None:
-        if tag in _HEADINGS and self._level:
+        if self._level and self._level_of(tag, attributes):
             if self._heading:
                 start, first = self._heading
                 self.headings.append(Heading(start, self._level, "".join(self._parts[first:]).strip()))
@@ -330,15 +330,24 @@ class _Text:
             self._widen("\n\n")
         elif tag in _LINES:
             self._widen("\n")
+        elif (gap := htmlcontent.APART_BY_ROLE.get(attributes.get("role") or "")) and not self._bulleted:
+            self._widen(gap)
         elif (
             tag in _APART
             or (self._pictures and tag in _SVG_TEXTS)
             or (tag == "sup" and htmlcontent.is_mark_of_note(node))
             or (tag == "a" and htmlcontent.refers_to_note(attributes))
             or htmlcontent.is_for_screen_readers(attributes)
-            or (("-" in tag or tag == "a") and htmlcontent.stands_beside_another(tag, neighbour))
+            or (("-" in tag or tag in ("a", "time")) and htmlcontent.stands_beside_another(tag, neighbour))
         ):
             self._widen(" ")
+
+    @staticmethod
+    def _level_of(tag: str, attributes: Attributes) -> int:
+        """The level of a heading, by its tag or its role; 0 for what is none."""
+        if attributes and attributes.get("role") == "heading":
+            return min(6, max(1, htmlcontent.integer(attributes.get("aria-level"), 2)))
+        return _HEADINGS.get(tag, 0)
 
     def _marker(self, attributes: Attributes) -> str:
         """What stands before an item of a list: its number, or a dash."""

@@ -50,6 +50,12 @@ _LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:\s*([a-z-]+)", re.IGNORECASE)
 _PRESSED = frozenset(("button", "submit", "reset"))
 _TYPED = frozenset((None, "", "text", "email", "tel", "url", "number", "date", "time", "month", "week"))
 """Kinds of ``<input>`` whose value is text that a reader sees."""
+APART_BY_ROLE = {
+    **dict.fromkeys(("heading", "list", "table", "grid", "rowgroup", "paragraph", "article", "tabpanel"), "\n\n"),
+    **dict.fromkeys(("listitem", "row", "option", "treeitem"), "\n"),
+    **dict.fromkeys(("cell", "gridcell", "columnheader", "rowheader", "tab", "button", "term", "definition"), " "),
+}
+"""The white space around an element that says it is something else than its tag."""
 _PAGE_ROLES = frozenset("contentinfo search".split())
 _MENU_ROLES = frozenset("menu menubar toolbar".split())
 _OPENING = ("aria-expanded", "aria-controls", "data-target", "data-bs-target", "popovertarget", "commandfor")
@@ -203,11 +209,11 @@ def ruby_is_pronunciation(ruby: LexborNode) -> bool:
 
 
 def stands_beside_another(tag: str, neighbour: LexborNode | None) -> bool:
-    """Whether a link stands beside a link, or an element of the page's own (``<my-card>``) beside any other, with no
-    space between them."""
+    """Whether nothing but the tags is between a link and a link, a time and a time, or between an element of the page's
+    own (``<my-card>``) and any other."""
     if neighbour is None or (neighbour.tag or "-").startswith("-"):
         return False
-    return "-" in tag or neighbour.tag == "a"
+    return "-" in tag or neighbour.tag == tag
 
 
 def refers_to_note(attributes: Attributes) -> bool:
