@@ -17,14 +17,15 @@ import os
 import re
 import reprlib
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import Any, get_args
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, get_args
 
 from ctxsearch.errors import ArgumentError
 from ctxsearch.records import MODES, Filter, Missing, Mode
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 MAX_DEPTH = 32
 """Levels of lists and objects inside one JSON value. A value that contains itself exceeds it."""
@@ -283,6 +284,9 @@ class _Conversion:
             return self._finite(float(value))
         if isinstance(value, datetime.date | datetime.time) and value == value:  # pandas.NaT is a date, unlike itself
             return value.isoformat()
+        from decimal import Decimal  # here, as most metadata have none, and a command that asks is not to wait for it
+        from uuid import UUID
+
         if isinstance(value, Decimal) and value.is_finite():
             return self._of_decimal(value)
         if isinstance(value, UUID | PurePath):
@@ -348,7 +352,7 @@ class _Conversion:
             return text(str(value), self.name, longest=MAX_JSON_CHARACTERS)
         if value == value.to_integral_value():
             return self._bounded(int(value))
-        return float(value) if Decimal(float(value)) == value else str(value)
+        return float(value) if value.from_float(float(value)) == value else str(value)
 
     def _of_numpy(self, value: Any) -> str | int | float | bool | None:
         """A scalar, or an array without dimensions. NumPy need not be imported for it."""

@@ -10,26 +10,27 @@ Texts are shown letter for letter; what is made here is only compared. Two level
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable
 from itertools import pairwise
 
-_PLAIN = re.compile(
+from ctxsearch.patterns import lazy
+
+_PLAIN = lazy(
     "[\0-\x7f\xa0-\xa9\xab\xac\xae-\xb1\xb4\xb6-\xb8\xbb\xbf-\xc5\xc7-\xcf\xd1-\xd6\xd9-\xdd\xe0-\xe5\xe7-\xef"
     "\xd1\xf1-\xf6\xf9-\xfd\xff\u0100-\u010f\u0112-\u0125\u0128-\u0130\u0134-\u0137\u0139-\u013e\u0143-\u0148"
     "\u014c-\u0151\u0154-\u0165\u0168-\u017e\u2012-\u2026\u2030-\u203b\u20a0-\u20a7\u20a9-\u20b9\u2122]*+"
 )
 """Text of ASCII, accented Latin letters and usual punctuation: cut into words, each word folds on its own."""
 
-_IGNORABLE = re.compile(
+_IGNORABLE = lazy(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
     "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 """Default_Ignorable_Code_Point, DerivedCoreProperties.txt of Unicode 15."""
 
 _SUPERSCRIPT = "\u2070\xb9\xb2\xb3\u2074-\u2079"
-_APART = re.compile(f"(?:(?<=\\d)|(?<=\\w\\w\\w))(?=[{_SUPERSCRIPT}])|(?<=\\w)(?=[\xbc-\xbe\u2150-\u215e\u2189])")
+_APART = lazy(f"(?:(?<=\\d)|(?<=\\w\\w\\w))(?=[{_SUPERSCRIPT}])|(?<=\\w)(?=[\xbc-\xbe\u2150-\u215e\u2189])")
 """Before a footnote's number, an exponent of a number, and the fraction of a mixed number; not in "m\xb2"."""
 
 _SIGNS = str.maketrans({"\u2122": " ", "\u2120": " ", "\u2116": " No "})
@@ -56,7 +57,7 @@ _ONE_FOR_ANOTHER = {
 _DROPPED_MARKS = ("COMBINING", "HEBREW", "ARABIC", "SYRIAC", "DEVANAGARI SIGN NUKTA")
 """How the names of marks begin that change no word. Vowel signs of other scripts are letters of the word."""
 
-_HEBREW_MARK = re.compile("(?<=[\u0591-\u05ea])[\"'\u05f3\u05f4](?=[\u05d0-\u05ea])")
+_HEBREW_MARK = lazy("(?<=[\u0591-\u05ea])[\"'\u05f3\u05f4](?=[\u05d0-\u05ea])")
 """Gershayim in an abbreviation and geresh in a loan word, also as they are typed."""
 
 
@@ -122,11 +123,11 @@ SPACELESS = (
 """Ranges, for a class of a regular expression, of letters whose words no space parts: Han, kana, Thai, Lao, Khmer,
 Burmese and others. Hangul is among them, since its particles are written onto the word."""
 
-_SPACELESS_RUN = re.compile(f"[{SPACELESS}]+")
+_SPACELESS_RUN = lazy(f"[{SPACELESS}]+")
 
-_BY_SCRIPT = re.compile(f"[{SPACELESS}]+|[^{SPACELESS}]+")
+_BY_SCRIPT = lazy(f"[{SPACELESS}]+|[^{SPACELESS}]+")
 
-_EXTENDS = re.compile("[\u1160-\u11ff\uff9e\uff9f]")
+_EXTENDS = lazy("[\u1160-\u11ff\uff9e\uff9f]")
 """Vowels and final consonants of Hangul and half-width sound marks, which NFKC composes with what stands before."""
 
 

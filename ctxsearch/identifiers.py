@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ctxsearch import folding
+from ctxsearch.patterns import lazy
 from ctxsearch.terms import MAX_JOINED, MIN_JOINED_DIGITS, grouped_numbers, phrase
 from ctxsearch.words import words
 
@@ -39,7 +40,7 @@ EXACT, CASELESS, JOINED, INNER = 1.0, 0.9, 0.8, 0.5
 
 _OPENING, _CLOSING = "([{<\"'`«»,;", ".,;:!?…)]}>\"'`«»"
 
-_ORDINARY = re.compile(
+_ORDINARY = lazy(
     r"(?:[A-Za-z]\.)+[A-Za-z]?"  # U.S., e.g.
     r"|[^\W\d_]+(?:['-][^\W\d_]+)*"  # words, well-known, don't
     r"|\d{1,8}(?:st|nd|rd|th|s)?(?:-[^\W\d_]+)*"  # 19th, 1960s, 20-year-old
@@ -48,10 +49,10 @@ _ORDINARY = re.compile(
 )
 """What is no identifier, whatever its punctuation."""
 
-_NUMBERED = re.compile(r"(?<!\w)[A-Z]{2,6} \d\w*(?![\w.-]*\w)")
+_NUMBERED = lazy(r"(?<!\w)[A-Z]{2,6} \d\w*(?![\w.-]*\w)")
 """A standard, a form or a law by its number: RFC 7231."""
 
-_CAMEL = re.compile(r"[^\W\d_][a-z]*[a-z][A-Z]")
+_CAMEL = lazy(r"[^\W\d_][a-z]*[a-z][A-Z]")
 _JOINERS = "._-/\\:@+#~=&%$?"
 """What joins parts of an identifier, so that one that goes on behind it is another."""
 
@@ -92,6 +93,8 @@ def literal(text: str) -> Literal:
 def identifiers(question: str) -> list[Identifier]:
     """The identifiers of a question, each once."""
     question = folding.literal(question).strip()
+    if _is_ordinary(question):
+        return []
     found = list({one.text: one for one in _identifiers(question)}.values())[:MAX_IDENTIFIERS]
     parts = len(question.split())
     named = found or any(character.isdigit() for character in question)
@@ -99,6 +102,14 @@ def identifiers(question: str) -> list[Identifier]:
         found.append(_identifier(question, WHOLE, ""))
     every = max(1, len(words(question)))
     return [one._replace(size=len(words(one.text)) / every) for one in found]
+
+
+def _is_ordinary(question: str) -> bool:
+    """Whether all of a question is evidently English words, as of most: no pattern needs to be compiled for it."""
+    if not question.isascii():
+        return False
+    bare = (word.strip(".,;:!?") for word in question.split())
+    return all(word.isalpha() and (len(word) == 1 or word[1:].islower() or word.isupper()) for word in bare)
 
 
 def held(one: Identifier, where: Literal) -> float:

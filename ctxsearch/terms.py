@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from ctxsearch import folding
+from ctxsearch.patterns import lazy
 
 RULE = 1
 """Version of `search_text`. Bump when its output changes for any text: what it gives is stored."""
@@ -18,17 +19,20 @@ RULE = 1
 MIN_JOINED_DIGITS, MAX_JOINED = 9, 40
 """Digits of a number in groups, at the least, that is one term as well; characters of such a term, at the most."""
 
-_WORDS = re.compile(r"\w+")
+_WORDS = lazy(r"\w+")
 
 _SYMBOLS = 0xE000
 """Symbols are letters to FTS5 in Unicode's private use area: each is moved up there by so much."""
 
-_SYMBOL_WORD = re.compile(
+_SYMBOL_WORD = lazy(
     r"(?<![\w@#$~+./:\\-])[.@#$~-]{1,2}[A-Za-z]\w*+"  # .NET, @user, #tag, $PATH, --help
     r"|(?<!\w)[A-Za-z]\w{0,15}+(?:\+\+|[+#](?![\w+#]))"  # C++, C#
 )
 
-_GROUPED_NUMBER = re.compile(
+_NO_SYMBOL = str.maketrans("", "", " ,;:!?'\"")
+"""Punctuation that is in no term, taken away from most questions to leave letters alone."""
+
+_GROUPED_NUMBER = lazy(
     r"(?<!\w)[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?!\w)"  # an IBAN, ISO 13616
     r"|(?<!\w)\+?\(?\d++\)?(?:[ ./()-]{1,2}\d++\)?)+(?!\w)"  # a telephone or card number
 )
@@ -74,6 +78,8 @@ def grouped_numbers(text: str) -> Iterator[tuple[str, str]]:
 def _whole_terms(text: str) -> list[str]:
     """Terms for words that their symbols tell from others ("C++" is not "C"), and for numbers in groups."""
     text = folding.literal(text)
+    if text.translate(_NO_SYMBOL).isalpha():
+        return []
     symbolic = (
         "".join(c if c.isalnum() else chr(_SYMBOLS + ord(c)) for c in match[0].lower())
         for match in _SYMBOL_WORD.finditer(text)

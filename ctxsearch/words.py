@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator, Sequence
 
 from ctxsearch import folding
+from ctxsearch.patterns import lazy
 
-_WORD = re.compile(r"\w++(?:[-'’]\w++)*+")
+_WORD = lazy(r"\w++(?:[-'’]\w++)*+")
 
 _LETTER = f"[^\\s'{folding.SPACELESS}-]"
-_FOLDED_WORD = re.compile(f"{_LETTER}++(?:[-']{_LETTER}++)*+|[{folding.SPACELESS}]+")
+_FOLDED_WORD = lazy(f"{_LETTER}++(?:[-']{_LETTER}++)*+|[{folding.SPACELESS}]+")
 """The same in what `folding.word_characters` gives: marks, which ``\\w`` leaves out, belong to words."""
 
-_RUN, _FOLDED_RUN = re.compile(r"\w+"), re.compile(f"{_LETTER}+|[{folding.SPACELESS}]+")
+_RUN, _FOLDED_RUN = lazy(r"\w+"), lazy(f"{_LETTER}+|[{folding.SPACELESS}]+")
 
 RULE = 2
 """Tokenizer version. Bump when the output of `words` or `numbers` changes for any text: numbers are stored.

@@ -20,6 +20,7 @@ HOUSE = (
     "forking",
     "logs",
     "plain",
+    "patterns",
     "records",
     "arguments",
     "layout",
