@@ -108,7 +108,7 @@ def _is_ordinary(question: str) -> bool:
     """Whether all of a question is evidently English words, as of most: no pattern needs to be compiled for it."""
     if not question.isascii():
         return False
-    bare = (word.strip(".,;:!?") for word in question.split())
+    bare = (word.rstrip(".,;:!?") for word in question.split())
     return all(word.isalpha() and (len(word) == 1 or word[1:].islower() or word.isupper()) for word in bare)
 
 
