@@ -49,10 +49,17 @@ class SentenceWords(NamedTuple):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SentenceWords:
-        """What `to_bytes` gave."""
+        """What `to_bytes` gave.
+
+        Raises:
+            ValueError: it is something else.
+        """
         stored = np.frombuffer(data, _STORED)
-        sentences = int(stored[0])
-        return cls(stored[1 + sentences :], stored[1 : 1 + sentences])
+        sentences = int(stored[0]) if len(stored) else 0
+        words, starts = stored[1 + sentences :], stored[1 : 1 + sentences]
+        if not 0 < sentences < len(stored) or starts[0] or starts[-1] > len(words) or (starts[1:] < starts[:-1]).any():
+            raise ValueError("not the words of sentences")
+        return cls(words, starts)
 
 
 class Covered(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import os
@@ -39,6 +40,14 @@ MAX_GENERATION = 2**53
 
 _REFUSALS = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE", "SQLITE_MISUSE", "SQLITE_NOLFS")
 """Begins of SQLite's error codes that tell of what it was given, not of the file."""
+
+MAX_VALUE_BYTES = 256 << 20
+"""Length of a value in SQLite; the largest are metadata of some ten million characters."""
+
+MAX_CANARIES, MAX_CANARY_CHARACTERS = 100, 10_000
+
+_OF_VALUES = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
+"""What Python raises for values of another type or range."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -107,6 +116,41 @@ class Connection:
         if self.format > FORMAT_VERSION:
             self.close()
             raise self._folder.too_new(self.format)
+        try:
+            with self.translated():
+                self._require_schema(damaged)
+        except BaseException:
+            self.close()
+            raise
+
+    def _require_schema(self, damaged: bool) -> None:
+        """Raise for tables that are none, and for triggers and views that ctxsearch did not make.
+
+        A view without an end in the place of a table would be read for ever, and a trigger would write what it likes.
+
+        Args:
+            damaged: only tables are read, and nothing is written.
+        """
+        from ctxsearch.catalog.schema import COLUMNS, is_known
+
+        self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+        for kind, name, sql in self._db.execute("SELECT type, name, sql FROM sqlite_master"):
+            is_table = kind == "table" and str(sql).startswith("CREATE TABLE ")
+            if name in COLUMNS and not is_table:
+                raise self.damage(f"{name} is not a table")
+            if kind in ("view", "trigger") and not damaged and not is_known(str(sql)):
+                raise self.damage(f"it has a {kind} that ctxsearch did not make")
+
+    def _misfit(self) -> str | None:
+        """The first table that has a value of another type than ctxsearch writes; None if none has."""
+        from ctxsearch.catalog.schema import COLUMNS
+
+        for table, types in COLUMNS.items():
+            there = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            others = " OR ".join(f"typeof(\"{name}\") != '{kind}'" for name, kind in types.items() if name in there)
+            if others and self._db.execute(f"SELECT 1 FROM {table} WHERE {others} LIMIT 1").fetchone():
+                return table
+        return None
 
     def _require_files(self, *, written: bool) -> None:
         """Raise unless the files that SQLite is about to open, by their paths, are files of their own.
@@ -131,6 +175,19 @@ class Connection:
     def damage(self, what: str) -> DamagedIndexError:
         """The error that says what is damaged in this catalog."""
         return self._folder.damage(f"{self.path.name}: {what}")
+
+    def _damaged(self, what: str, row_id: int) -> DamagedIndexError:
+        return self.damage(f"{what} {arguments.shown(row_id)} is damaged")
+
+    def _metadata(self, document_id: int, text: str) -> dict[str, Any]:
+        """Metadata as they are stored."""
+        try:
+            found = untrusted.parse_json(text)
+        except ValueError as error:
+            raise self._damaged("document", document_id) from error
+        if not isinstance(found, dict):
+            raise self._damaged("document", document_id)
+        return found
 
     def close(self) -> None:
         """Close the database. Closing twice does no harm."""
@@ -217,11 +274,24 @@ class Connection:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Errors of SQLite inside the block leave it as errors of ours."""
+        """Errors of SQLite inside the block leave it as errors of ours.
+
+        So do those that values of another type cause, if there are some; other errors are not of the catalog.
+        """
         try:
             yield
         except sqlite3.DatabaseError as error:
             raise _translate(error, self.path, self._folder) from error
+        except _OF_VALUES as error:
+            try:
+                table = self._misfit()
+            except sqlite3.ProgrammingError:  # the connection was closed
+                raise error from None
+            except sqlite3.DatabaseError as broken:
+                raise _translate(broken, self.path, self._folder) from error
+            if table is None:
+                raise
+            raise self.damage(f"{table} has a value of another type than was written") from error
 
     # Facts
 
@@ -251,6 +321,29 @@ class Connection:
         if not isinstance(path, str) or "\0" in path:
             raise self.damage(f"the place of its model is {arguments.shown(path)}")
         return path
+
+    def canaries(self) -> dict[str, Any] | None:
+        """Vectors of fixed texts, as `canaries` keeps them; None if there are none yet.
+
+        Raises:
+            DamagedIndexError: they are something else.
+        """
+        kept = self.fact("canaries")
+        if kept is None:
+            return None
+        size = 4 * int(self.passport()["dim"])
+        try:
+            texts, vectors, noted = kept["texts"], kept["vectors"], kept["noted"]
+            sound = all(isinstance(one, str) and one for one in [kept["runtime"], *(note["runtime"] for note in noted)])
+            sound &= all(isinstance(text, str) and 0 < len(text) <= MAX_CANARY_CHARACTERS for text in texts)
+            sound &= all(len(base64.b64decode(vector, validate=True)) == size for vector in vectors)
+            sound &= 0 < len(texts) == len(vectors) <= MAX_CANARIES
+        except (TypeError, LookupError, ValueError):
+            sound = False
+        if not sound:
+            raise self.damage("it has lost its canaries")
+        found: dict[str, Any] = kept
+        return found
 
     @translating
     def counts(self) -> tuple[int, int, int]:

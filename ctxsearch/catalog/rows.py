@@ -77,7 +77,7 @@ class Rows(Vectors):
         expected = "checksum" if self.format > 1 else "NULL"
         query = f"SELECT {', '.join(columns)}, {expected} FROM documents WHERE id = ?"
         row = self._db.execute(query, [document_id]).fetchone()
-        if row is None or (self.format > 1 and row[-1] != checksum(*row[:-1])) or not _is_document(row[:-1]):
+        if row is None or not _is_document(row[:-1]) or (self.format > 1 and row[-1] != checksum(*row[:-1])):
             raise self._damaged("document", document_id)
         return dict(zip(DOCUMENT, row[:-1], strict=True))
 
@@ -172,7 +172,7 @@ class Rows(Vectors):
         found = []
         for *row, data, expected, expected_vectors in rows:
             sentences = tuple(spans.get(row[0], ()))
-            if (self.format > 1 and expected != checksum(*row, sentences)) or not _is_context(row, sentences):
+            if not _is_context(row, sentences) or (self.format > 1 and expected != checksum(*row, sentences)):
                 raise self._damaged("context", row[0])
             rows_of_context = self._vectors(row[0], data, expected_vectors, dim)
             found.append(
@@ -215,11 +215,11 @@ class Rows(Vectors):
             for *row, expected, expected_document in self._db.execute(_shown(self.format, len(some)), some):
                 context, document = row[: len(CONTEXT)], row[len(CONTEXT) :]
                 sentences = tuple(spans.get(row[0], ()))
-                if (self.format > 1 and expected != checksum(*context, sentences)) or not _is_context(
-                    context, sentences
+                if not _is_context(context, sentences) or (
+                    self.format > 1 and expected != checksum(*context, sentences)
                 ):
                     raise self._damaged("context", row[0])
-                if (self.format > 1 and expected_document != checksum(*document)) or not _is_document(document):
+                if not _is_document(document) or (self.format > 1 and expected_document != checksum(*document)):
                     raise self._damaged("document", document[0])
                 found[row[0]] = StoredContext(
                     context_id=context[0],
@@ -250,19 +250,9 @@ class Rows(Vectors):
                 some,
             ):
                 own = tuple(spans.get(row[0], ()))
-                if (self.format > 1 and written != checksum(*row, own)) or not _is_context(row, own):
+                if not _is_context(row, own) or (self.format > 1 and written != checksum(*row, own)):
                     raise self._damaged("context", row[0])
                 yield row[0], sentence_texts(row[8], row[2], own)
-
-    def _metadata(self, document_id: int, text: str) -> dict[str, Any]:
-        """Metadata as they are stored."""
-        try:
-            found = untrusted.parse_json(text)
-        except ValueError as error:
-            raise self._damaged("document", document_id) from error
-        if not isinstance(found, dict):
-            raise self._damaged("document", document_id)
-        return found
 
     def _spans(self, context_ids: Sequence[int]) -> dict[int, list[Sentence]]:
         spans: dict[int, list[Sentence]] = {}

@@ -20,7 +20,9 @@ and `repair` saves only what is whole. Format 1 had no checksums, and did not ke
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 import sqlite3
 import zlib
 from collections.abc import Mapping
@@ -119,6 +121,51 @@ CREATE TRIGGER contexts_bu BEFORE UPDATE OF title ON contexts BEGIN SELECT RAISE
 """Full-text search over `searched`. What a context has in `searched_n` (title, headings, text: t, h, x) is written
 before it and removed after it, so that what is taken out of FTS5 is what was put in. To change a title, a context is
 deleted and inserted."""
+
+
+TEXT_TRIGGERS = """
+CREATE TRIGGER contexts_ai AFTER INSERT ON contexts BEGIN
+    INSERT INTO contexts_fts (rowid, title, headings, text) VALUES (new.rowid, new.title, new.headings, new.text); END;
+CREATE TRIGGER contexts_ad AFTER DELETE ON contexts BEGIN
+    INSERT INTO contexts_fts (contexts_fts, rowid, title, headings, text)
+    VALUES ('delete', old.rowid, old.title, old.headings, old.text); END;
+CREATE TRIGGER contexts_au AFTER UPDATE ON contexts BEGIN
+    INSERT INTO contexts_fts (contexts_fts, rowid, title, headings, text)
+    VALUES ('delete', old.rowid, old.title, old.headings, old.text);
+    INSERT INTO contexts_fts (rowid, title, headings, text) VALUES (new.rowid, new.title, new.headings, new.text); END;
+"""
+"""What sqlite-utils makes for `TEXT_TOKENIZER`."""
+
+_SPELLING = re.compile(r"""[\s"'`\[\];]+""")
+
+INTEGER, TEXT, BLOB, ANYTHING = "integer", "text", "blob", ""
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "meta": dict.fromkeys(("key", "value"), TEXT),
+    "documents": dict.fromkeys(("id", "characters", "generation", "checksum"), INTEGER)
+    | dict.fromkeys(("key", "source", "origin", "title", "metadata", "content_hash", "ingested_at"), TEXT),
+    "contexts": dict.fromkeys(("id", "document_id", "start", "end", "tokens", "generation", "checksum"), INTEGER)
+    | dict.fromkeys(("title", "headings", "text"), TEXT),
+    "sentences": dict.fromkeys(("context_id", "ordinal", "start", "end"), INTEGER),
+    "vectors": {"context_id": INTEGER, "data": BLOB, "checksum": INTEGER},
+    "removed": {"context_id": INTEGER, "generation": INTEGER},
+    WORDS: {"context_id": INTEGER, "data": BLOB, "checksum": INTEGER},
+    "document_metadata": {"key": TEXT, "kind": INTEGER, "document": INTEGER, "listed": INTEGER},
+    "sqlite_sequence": {"name": TEXT, "seq": INTEGER},
+    SEARCHED: {"id": INTEGER},
+    "failures": dict.fromkeys(("source", "origin", "error", "signature", "failed_at"), TEXT),
+}
+"""The types of values. SQLite itself would take any value in any column."""
+
+
+def is_known(sql: str) -> bool:
+    """Whether a trigger or view of a catalog is one that ctxsearch makes. Those of a stranger could do anything."""
+    return _SPELLING.sub("", sql).lower() in _known()
+
+
+@functools.cache
+def _known() -> frozenset[str]:
+    statements = re.split(r";\s*(?=CREATE)", f"{FULL_TEXT.strip()}\n{TEXT_TRIGGERS.strip()}")
+    return frozenset(_SPELLING.sub("", statement).lower() for statement in statements)
 
 
 def make(path: Path, facts: Mapping[str, Any], *, searched: bool = True) -> None:

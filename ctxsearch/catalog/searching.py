@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,9 @@ WORDS_COUNTED = 20_000
 
 _OPERATORS = re.compile('["\0]')
 """What would end a string of FTS5."""
+
+
+_SUMMARY = [int, str, str, str, int, str, int]
 
 
 class Statistics:
@@ -76,11 +78,13 @@ class Searching(Metadata):
                 {**parameters, "after": after},
             )
             for row in rows:
+                if [type(value) for value in row] != _SUMMARY:
+                    raise self._damaged("document", row[0])
                 yield DocumentSummary(
                     document_id=row[0],
                     source=row[1],
                     title=row[2],
-                    metadata=json.loads(row[3]),
+                    metadata=self._metadata(row[0], row[3]),
                     characters=row[4],
                     ingested_at=row[5],
                     contexts=row[6],

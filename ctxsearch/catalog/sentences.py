@@ -67,7 +67,8 @@ class Sentences(Rows):
             query = f"SELECT context_id, data, checksum FROM {WORDS} WHERE context_id IN ({','.join('?' * len(some))})"
             for context_id, data, written in self._db.execute(query, some):
                 if isinstance(data, bytes) and written == data_checksum(context_id, data):
-                    found[context_id] = SentenceWords.from_bytes(data)
+                    with suppress(ValueError):  # else they are found in the text
+                        found[context_id] = SentenceWords.from_bytes(data)
         return found
 
     def _made_words(self, context_ids: Sequence[int]) -> dict[int, SentenceWords]:

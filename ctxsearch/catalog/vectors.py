@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from ctxsearch.catalog.connection import translating
 from ctxsearch.catalog.metadata import Metadata
 from ctxsearch.catalog.schema import STORED
-from ctxsearch.errors import DamagedIndexError
 from ctxsearch.records import IntArray
 
 if TYPE_CHECKING:
@@ -99,9 +98,6 @@ class Vectors(Metadata):
         if self.format > 1 and expected != data_checksum(context_id, data):
             raise self._damaged("vectors of context", context_id)
         return np.frombuffer(data, STORED).reshape(-1, dim)
-
-    def _damaged(self, what: str, row_id: int) -> DamagedIndexError:
-        return self.damage(f"{what} {row_id} is damaged")
 
 
 def data_checksum(context_id: int, data: bytes) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ctxsearch import arguments
 from ctxsearch.catalog.connection import SEARCHED, translating
 from ctxsearch.catalog.rows import CONTEXT, DOCUMENT
 from ctxsearch.catalog.schema import HEADING_SEPARATOR, STORED, WORDS, checksum
@@ -18,6 +19,9 @@ from ctxsearch.terms import search_text
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+MAX_GIVEN = 1 << 62
+"""Highest id that is given."""
 
 _COLUMNS = (*DOCUMENT, "generation", "checksum")
 _PUT_DOCUMENT = (
@@ -244,7 +248,10 @@ class Writing(Sentences):
     def _next_id(self, table: str) -> int:
         """Ids rise for ever: that of a deleted row is not given again."""
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", [table]).fetchone()
-        return int(row[0]) + 1 if row else 1
+        last = row[0] if row else 0
+        if type(last) is not int or not 0 <= last < MAX_GIVEN:
+            raise self.damage(f"the last id of {table} is {arguments.shown(last)}")
+        return last + 1
 
 
 _as_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode

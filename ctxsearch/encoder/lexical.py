@@ -156,8 +156,9 @@ def _read_weights(path: Path) -> NDArray[np.float16]:
         ModelError: it is something else.
     """
     try:
-        weights: NDArray[np.float16] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        # Mapped, so that no memory is taken for what the header says, but for what the file has.
+        weights: NDArray[np.float16] = np.array(np.load(path, allow_pickle=False, mmap_mode="r"))
+    except Exception as error:  # numpy parses the header as Python, which raises much
         raise ModelError(f"{path} cannot be read as weights of tokens: {error}") from error
     if weights.ndim != 1 or weights.dtype != np.float16 or not np.all(np.isfinite(weights)) or np.any(weights < 0):
         raise ModelError(f"{path} does not hold weights of tokens")

@@ -203,7 +203,7 @@ def _read_seal(path: Path) -> dict[str, Any] | None:
         said = read_checked(_seal_of(path))
     except (OSError, ValueError):
         return None
-    is_seal = type(said.get("bytes")) is int and isinstance(said.get("content"), str | None)
+    is_seal = type(said.get("bytes")) is int and "content" in said and isinstance(said["content"], str | None)
     return said if is_seal else None
 
 

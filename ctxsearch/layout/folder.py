@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ctxsearch import arguments
 from ctxsearch.errors import DamagedIndexError, IndexFormatError, IndexNotFoundError, NotAnIndexError, StoreError
 from ctxsearch.layout.files import read_checked, step, write_checked
 from ctxsearch.layout.lock import LOCK_TIMEOUT_SECONDS, writer_lock
@@ -219,7 +220,7 @@ class IndexFolder:
     def too_new(self, found: int) -> IndexFormatError:
         """The error for a format of the future."""
         return IndexFormatError(
-            f"{self.root} has format {found}, this ctxsearch reads up to {FORMAT_VERSION}; "
+            f"{self.root} has format {arguments.shown(found)}, this ctxsearch reads up to {FORMAT_VERSION}; "
             "install a newer one: pip install --upgrade ctxsearch"
         )
 

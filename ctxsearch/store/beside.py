@@ -220,7 +220,7 @@ def _save(folder: IndexFolder, pointer: Pointer, number: int) -> list[str]:
             Catalog.mend_header(copy)
         source = Catalog(copy, read_only=True, damaged=True)
         facts = source.facts(readable=True)
-        dim = Passport.from_dict(facts["passport"]).dim
+        dim = Passport.from_dict(source.passport()).dim
         index = pointer.index or uuid.uuid4().hex
 
         def whole() -> Iterable[WholeDocument]:

@@ -385,8 +385,7 @@ class LocalSnapshot:
         return self._catalog.whole_document(document_id, self.passport.dim)
 
     def canaries(self) -> Mapping[str, Any] | None:
-        kept: Mapping[str, Any] | None = self._catalog.fact("canaries")
-        return kept
+        return self._catalog.canaries()
 
     def search_dense(
         self, embedding: FloatArray, k: int, sentence_weight: float, where: Filter | None = None
@@ -484,8 +483,7 @@ class LocalWriter:
         self._catalog.delete_document(document_id, self._begin())
 
     def canaries(self) -> Mapping[str, Any] | None:
-        kept: Mapping[str, Any] | None = self._catalog.fact("canaries")
-        return kept
+        return self._catalog.canaries()
 
     def put_canaries(self, canaries: Mapping[str, Any]) -> None:
         self._begin()

@@ -203,8 +203,7 @@ class Successor:
 
     def canaries(self) -> Mapping[str, Any] | None:
         """As `Writer.canaries`."""
-        kept: Mapping[str, Any] | None = self._catalog.fact("canaries")
-        return kept
+        return self._catalog.canaries()
 
     def put_canaries(self, canaries: Mapping[str, Any]) -> None:
         """As `Writer.put_canaries`."""
