@@ -131,7 +131,7 @@ def find(finder: Finder, named: Iterable[Named], index_name: str) -> list[int]:
         ids = _ids_of(finder, one)
         found |= dict.fromkeys(ids)
         if not ids:
-            lacking.append(str(one)[:MAX_NAME_SHOWN])
+            lacking.append(one[:MAX_NAME_SHOWN] if isinstance(one, str) else arguments.shown(one))
     if lacking:
         listed = ", ".join(lacking[:MOST_NAMED]) + (", …" if len(lacking) > MOST_NAMED else "")
         raise DocumentNotFoundError(f"no document {listed} in {index_name}; ctxsearch list shows those that are there")

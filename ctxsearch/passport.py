@@ -148,42 +148,43 @@ class Passport:
         return passport
 
     def _check(self) -> None:
+        shown = arguments.shown
         for name in ("name", "precision", "weights_sha256", "vocabulary_sha256", "lexical_sha256"):
             value = getattr(self, name)
             if not isinstance(value, str) or len(value) > MAX_NAME_CHARACTERS:
-                raise ModelError(f"not a passport: {name} is {arguments.shown(value)}, not a short text")
+                raise ModelError(f"not a passport: {name} is {shown(value)}, not a short text")
         for name in ("context_prefix", "question_prefix"):
             if not isinstance(getattr(self, name), str) or len(getattr(self, name)) > MAX_PREFIX_CHARACTERS:
-                raise ModelError(f"not a passport: {name} is {arguments.shown(getattr(self, name))}, not a short text")
+                raise ModelError(f"not a passport: {name} is {shown(getattr(self, name))}, not a short text")
         if type(self.lower_case) is not bool:
-            raise ModelError(f"not a passport: lower_case is {arguments.shown(self.lower_case)}, not true or false")
+            raise ModelError(f"not a passport: lower_case is {shown(self.lower_case)}, not true or false")
         if type(self.lexical_weight) not in (int, float):
-            raise ModelError(f"not a passport: lexical_weight is {arguments.shown(self.lexical_weight)}")
+            raise ModelError(f"not a passport: lexical_weight is {shown(self.lexical_weight)}")
         for name in ("dim", "context_window", "question_window", "lexical_dim"):
             if type(getattr(self, name)) is not int:
-                raise ModelError(f"not a passport: {name} is {getattr(self, name)!r}, not a whole number")
+                raise ModelError(f"not a passport: {name} is {shown(getattr(self, name))}, not a whole number")
         if not 1 <= self.dim <= 65_536:
-            raise ModelError(f"not a passport: dim is {self.dim!r}")
+            raise ModelError(f"not a passport: dim is {shown(self.dim)}")
         if not 3 <= self.question_window <= self.context_window <= MAX_WINDOW:
             raise ModelError(
-                f"not a passport: windows are {self.context_window!r} and {self.question_window!r} tokens; "
+                f"not a passport: windows are {shown(self.context_window)} and {shown(self.question_window)} tokens; "
                 f"a question takes at least 3 and at most as many as a context, which takes at most {MAX_WINDOW:,}"
             )
         if self.pooling not in ("mean", "cls", "none") or self.output not in ("token_states", "embedding"):
-            raise ModelError(f"not a passport: pooling is {self.pooling!r} and output is {self.output!r}")
+            raise ModelError(f"not a passport: pooling is {shown(self.pooling)} and output is {shown(self.output)}")
         if self.output == "token_states" and self.pooling == "none":
             raise ModelError("not a passport: token states need a pooling, mean or cls")
         if not 0 <= self.lexical_dim < self.dim or self.lexical_dim % 8:
             raise ModelError(
-                f"not a passport: lexical_dim is {self.lexical_dim!r} of {self.dim}; it is a multiple of 8"
+                f"not a passport: lexical_dim is {shown(self.lexical_dim)} of {self.dim}; it is a multiple of 8"
             )
         weight = self.lexical_weight
         if self.lexical_dim and not (isinstance(weight, int | float) and 0.0 < weight <= 10.0):
-            raise ModelError(f"not a passport: lexical_weight is {self.lexical_weight!r}")
+            raise ModelError(f"not a passport: lexical_weight is {shown(self.lexical_weight)}")
         if self.shapes not in ("dynamic", "static"):
-            raise ModelError(f"not a passport: shapes are {self.shapes!r}, not dynamic or static")
+            raise ModelError(f"not a passport: shapes are {shown(self.shapes)}, not dynamic or static")
         if unknown := [name for name in self.inputs if name not in INPUTS]:
-            raise ModelError(f"not a passport: unknown inputs {', '.join(map(arguments.shown, unknown[:4]))}")
+            raise ModelError(f"not a passport: unknown inputs {', '.join(map(shown, unknown[:4]))}")
         if "input_ids" not in self.inputs or len(set(self.inputs)) != len(self.inputs):
             raise ModelError("not a passport: inputs must have input_ids, and each but once")
 

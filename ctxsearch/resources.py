@@ -64,6 +64,15 @@ def _start_threads(count: int) -> None:
             thread.join()
 
 
+def has_plenty() -> bool:
+    """Whether memory can be had that no call needs more of at once: then a `MemoryError` was of what a file claims."""
+    try:
+        bytearray(PLENTY_MB << 20)
+    except MemoryError:
+        return False
+    return True
+
+
 def explained(error: BaseException) -> ResourceError | None:
     """What Python or a library raised because memory or threads ran out, as an error of ours; None for others."""
     text = str(error)
@@ -78,6 +87,9 @@ def no_threads() -> ResourceError:
         "the system starts no more threads for this process: raise its limit (ulimit -u, or pids of its container); "
         "a search by words alone needs none"
     )
+
+
+PLENTY_MB = 512
 
 
 def _address_space_left() -> int | None:

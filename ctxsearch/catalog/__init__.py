@@ -20,6 +20,7 @@ takes the index from one generation to the next; what happens inside one `Catalo
 """
 
 from ctxsearch.catalog.care import Care
+from ctxsearch.catalog.connection import OF_VALUES
 from ctxsearch.catalog.exact import MAX_TERMS, ExactSearching
 from ctxsearch.catalog.rows import StoredContext
 from ctxsearch.catalog.schema import make
@@ -30,4 +31,4 @@ class Catalog(Care, ExactSearching):
     """An open catalog. One thread at a time; the store sees to that."""
 
 
-__all__ = ["MAX_TERMS", "Catalog", "StoredContext", "StoredVectors", "make"]
+__all__ = ["MAX_TERMS", "OF_VALUES", "Catalog", "StoredContext", "StoredVectors", "make"]

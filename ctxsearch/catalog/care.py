@@ -10,7 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from ctxsearch.catalog.connection import APPLICATION_ID, translating
+from ctxsearch.catalog.connection import APPLICATION_ID, MAX_GENERATION, translating
 from ctxsearch.catalog.failures import Failures
 from ctxsearch.catalog.schema import FULL_TEXT_TOKENIZER, TEXT_TOKENIZER
 from ctxsearch.catalog.writing import Writing
@@ -28,8 +28,8 @@ MOST_FINDINGS = 5
 """Findings of one kind that are listed one by one."""
 
 
-MAX_TRIED = 50_000_000
-"""Ids up to which rows of a damaged table are looked for."""
+MAX_MISSED = 1_000_000
+"""Ids in a row at which a damaged table gives nothing, after which it is taken to have ended."""
 
 UNNAMED = "documents that left no name: the pages that had them are lost"
 """What repair says is lost where it cannot know what was there."""
@@ -208,9 +208,8 @@ class Care(Writing, Failures):
             last = max(last or 0, self._db.execute("SELECT max(id) FROM contexts").fetchone()[0] or 0)
         except sqlite3.Error:
             last = max(last or 0, 100_000)
-        last = min(last, MAX_TRIED)  # an id that a stranger made up would be counted to for ever
-        at = 0
-        while at <= last:
+        at, missed = 0, 0
+        while at <= last and missed < MAX_MISSED:  # an id that a stranger made up would be counted to for ever
             try:
                 rows = self._db.execute(f"{query} ORDER BY id LIMIT {ROWS_PER_READ}", [at]).fetchall()
                 if not rows:
@@ -221,9 +220,10 @@ class Care(Writing, Failures):
                 rows = [*self._one_by_one(query, at)]
                 yield from rows
                 at += ROWS_PER_READ
+                missed = 0 if rows else missed + ROWS_PER_READ
                 continue
             yield from rows
-            at = rows[-1][0]
+            at, missed = rows[-1][0], 0
 
     def _one_by_one(self, query: str, after: int) -> Iterator[tuple[Any, ...]]:
         for row_id in range(after + 1, after + ROWS_PER_READ + 1):
@@ -234,7 +234,8 @@ class Care(Writing, Failures):
 
     def highest_generation(self) -> int:
         """The highest generation that a row of a damaged catalog tells of."""
-        return max((row[1] for row in self._readable("SELECT id, generation FROM contexts WHERE id > ?")), default=0)
+        found = (row[1] for row in self._readable("SELECT id, generation FROM contexts WHERE id > ?"))
+        return max((one for one in found if type(one) is int and one < MAX_GENERATION), default=0)
 
     def highest_ids(self) -> dict[str, int]:
         """The highest ids that a damaged catalog tells of, by table."""

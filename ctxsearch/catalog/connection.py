@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from ctxsearch import arguments, forking, terms
+from ctxsearch import arguments, forking, resources, terms
 from ctxsearch.errors import DamagedIndexError, ModelError, NotAnIndexError, StoreError
 from ctxsearch.layout import (
     FORMAT_VERSION,
@@ -44,9 +44,9 @@ _REFUSALS = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RA
 MAX_VALUE_BYTES = 256 << 20
 """Length of a value in SQLite; the largest are metadata of some ten million characters."""
 
-MAX_CANARIES, MAX_CANARY_CHARACTERS = 100, 10_000
+MAX_CANARIES, MAX_CANARY_BYTES = 100, 10_000
 
-_OF_VALUES = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
+OF_VALUES = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 """What Python raises for values of another type or range."""
 
 P = ParamSpec("P")
@@ -282,7 +282,11 @@ class Connection:
             yield
         except sqlite3.DatabaseError as error:
             raise _translate(error, self.path, self._folder) from error
-        except _OF_VALUES as error:
+        except MemoryError as error:
+            if not resources.has_plenty():
+                raise
+            raise self.damage("it claims more than fits into memory") from error
+        except OF_VALUES as error:
             try:
                 table = self._misfit()
             except sqlite3.ProgrammingError:  # the connection was closed
@@ -335,7 +339,7 @@ class Connection:
         try:
             texts, vectors, noted = kept["texts"], kept["vectors"], kept["noted"]
             sound = all(isinstance(one, str) and one for one in [kept["runtime"], *(note["runtime"] for note in noted)])
-            sound &= all(isinstance(text, str) and 0 < len(text) <= MAX_CANARY_CHARACTERS for text in texts)
+            sound &= all(isinstance(text, str) and 0 < len(text.encode()) <= MAX_CANARY_BYTES for text in texts)
             sound &= all(len(base64.b64decode(vector, validate=True)) == size for vector in vectors)
             sound &= 0 < len(texts) == len(vectors) <= MAX_CANARIES
         except (TypeError, LookupError, ValueError):

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ctxsearch.catalog import Catalog, make
+from ctxsearch.catalog import OF_VALUES, Catalog, make
 from ctxsearch.errors import ArgumentError, DamagedIndexError, NotAnIndexError, StoreError
 from ctxsearch.layout import IndexFolder, Pointer, step, sync_file, sync_folder, untrusted
 from ctxsearch.passport import Passport
@@ -231,7 +231,7 @@ def _save(folder: IndexFolder, pointer: Pointer, number: int) -> list[str]:
                 else:
                     yield item
 
-        generation = max(int(facts["generation"]), source.highest_generation()) + 1
+        generation = max(source.generation(), source.highest_generation()) + 1
         sequences = source.highest_ids()
         failures: list[FailedSource] = []
         searched = True
@@ -239,7 +239,7 @@ def _save(folder: IndexFolder, pointer: Pointer, number: int) -> list[str]:
             failures, searched = source.failures(), source.searches_folded
         facts = {**facts, "index": index, "generation": generation}
         _fill(folder, number, facts, whole(), sequences, failures, searched=searched)
-    except (DamagedIndexError, NotAnIndexError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except (DamagedIndexError, NotAnIndexError, *OF_VALUES) as error:
         cause = error.__cause__ or error
         raise _hopeless(folder, f"{damaged.name} is damaged beyond reading ({cause})") from error
     except OSError as error:

@@ -266,15 +266,22 @@ def _map(path: Path, said: dict[str, Any], rows: int) -> _Mapped:
     Raises:
         VectorFileError: FAISS cannot read them.
     """
-    from ctxsearch.vectors.library import faiss
+    from ctxsearch.vectors.library import claims_limited, faiss
 
     try:
         with untrusted.open_to_read(path) as file:
             content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
         behind = content[said["before"] :]
-        plain = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(behind), len(behind)))
+        with claims_limited(len(content)):
+            plain = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(behind), len(behind)))
         held = plain.ntotal, plain.nlist
-    except (OSError, ValueError, RuntimeError, AttributeError) as error:  # AttributeError: another kind of index
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        AttributeError,
+        MemoryError,
+    ) as error:  # AttributeError: another kind of index
         raise VectorFileError(f"{path} cannot be read") from error
     if held != (rows, said["lists"]):
         raise VectorFileError(f"{path} has the lists of other rows")

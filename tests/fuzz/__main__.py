@@ -56,14 +56,16 @@ def main() -> int:
             del running[seed]
             if process.returncode:
                 errors.append(f"seed {seed}: ended with {process.returncode}: {complaint[-3000:]}")
+                print(errors[-1], file=sys.stderr, flush=True)
                 continue
             found = json.loads(said)
             outcomes.update(found["outcomes"])
+            print(f"{outcomes.total()} cases, {time.monotonic() - started:.0f} s", flush=True)
+            for error in found["errors"]:
+                print(error, file=sys.stderr, flush=True)
             errors += found["errors"]
             peak = max(peak, found["megabytes"])
         time.sleep(0.1)
-    for error in errors[:20]:
-        print(error, file=sys.stderr)
     for outcome, count in sorted(outcomes.items()):
         print(f"{count:>6}  {outcome}")
     seconds = time.monotonic() - started

@@ -184,7 +184,7 @@ SCHEMA = (
     "ALTER TABLE {table} RENAME COLUMN {column} TO another",
     "ALTER TABLE {table} ADD COLUMN another TEXT DEFAULT 'x'",
     "DELETE FROM {table}",
-    "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY random() LIMIT 1)",
+    "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} LIMIT 1 OFFSET {number})",
     "INSERT OR REPLACE INTO {table} SELECT * FROM {table} LIMIT 1",
     "CREATE TRIGGER evil AFTER INSERT ON documents BEGIN DELETE FROM contexts; END",
     "CREATE TRIGGER evil AFTER INSERT ON contexts BEGIN UPDATE meta SET value = '[]'; END",
@@ -204,7 +204,7 @@ SCHEMA = (
     "UPDATE sqlite_sequence SET seq = 9223372036854775807",
     "UPDATE sqlite_sequence SET seq = 'x'",
     "UPDATE contexts_fts_config SET v = 99",
-    "UPDATE contexts_fts_data SET block = randomblob(length(block))",
+    "UPDATE contexts_fts_data SET block = noise(length(block))",
     "UPDATE contexts_fts_data SET block = zeroblob(1000000)",
     "DELETE FROM contexts_fts_docsize",
 )
@@ -218,8 +218,10 @@ def catalog(random: Random, folder: Path) -> None:
     """Rows and schema of a catalog. Checksums of rows are mended, the seal goes."""
     path = random.choice(sorted(folder.glob("catalog-*.sqlite3")))
     with closing(sqlite3.connect(path, isolation_level=None)) as db, suppress(sqlite3.Error):
+        db.create_function("noise", 1, random.randbytes)
+        db.set_progress_handler(lambda: 1, 10_000_000)  # a view without an end is for ctxsearch to meet
         for _ in range(random.choice([1, 1, 2, 4])):
-            with suppress(sqlite3.Error, UnicodeEncodeError):
+            with suppress(sqlite3.Error, ValueError, TypeError, RecursionError):
                 match random.randrange(8):
                     case 0 | 1:
                         _change_schema(random, db)
@@ -240,7 +242,9 @@ def _columns(db: sqlite3.Connection, table: str) -> list[str]:
 def _change_schema(random: Random, db: sqlite3.Connection) -> None:
     table = random.choice(TABLES)
     column = random.choice(_columns(db, table) or ["id"])
-    for statement in random.choice(SCHEMA).format(table=table, column=f'"{column}"').split("; "):
+    for statement in (
+        random.choice(SCHEMA).format(table=table, column=f'"{column}"', number=random.randrange(8)).split("; ")
+    ):
         db.execute(statement)
 
 
@@ -254,13 +258,13 @@ def _change_fact(random: Random, db: sqlite3.Connection) -> None:
 
 def _change_row(random: Random, db: sqlite3.Connection) -> None:
     table = random.choice(TABLES[1:7])
-    column = random.choice(_columns(db, table))
+    column = random.choice(_columns(db, table) or ["id"])
     value = values(random)
     if isinstance(value, list | dict) or (isinstance(value, int) and abs(value) >= 2**63):
         value = json.dumps(value)
     value = random.choice([value, value, b"\xff" * random.choice([0, 1, 32, 64, 4096]), "\xff"])
     key = "rowid" if table not in ("sentences", "document_metadata") else "context_id"
-    some = db.execute(f"SELECT {key} FROM {table} ORDER BY random() LIMIT 1").fetchone()
+    some = db.execute(f"SELECT {key} FROM {table} LIMIT 1 OFFSET {random.randrange(8)}").fetchone()
     if some:
         db.execute("PRAGMA ignore_check_constraints = ON")
         db.execute(f'UPDATE {table} SET "{column}" = ? WHERE {key} = ?', [value, some[0]])
