@@ -24,6 +24,9 @@ from ctxsearch.catalog.vectors import data_checksum
 
 DEEP = 100_000
 
+full_text_changed = False
+"""Whether the last case changed the records of the full-text index."""
+
 
 def values(random: Random) -> Any:
     """A value that nobody expects."""
@@ -240,11 +243,12 @@ def _columns(db: sqlite3.Connection, table: str) -> list[str]:
 
 
 def _change_schema(random: Random, db: sqlite3.Connection) -> None:
+    global full_text_changed
     table = random.choice(TABLES)
     column = random.choice(_columns(db, table) or ["id"])
-    for statement in (
-        random.choice(SCHEMA).format(table=table, column=f'"{column}"', number=random.randrange(8)).split("; ")
-    ):
+    names = {"table": table, "column": f'"{column}"', "number": random.randrange(8)}
+    for statement in random.choice(SCHEMA).format(**names).split("; "):
+        full_text_changed |= statement.startswith("UPDATE contexts_fts_data")
         db.execute(statement)
 
 
