@@ -28,7 +28,7 @@ MOST_FINDINGS = 5
 """Findings of one kind that are listed one by one."""
 
 
-MAX_MISSED = 1_000_000
+MAX_MISSED = 200_000
 """Ids in a row at which a damaged table gives nothing, after which it is taken to have ended."""
 
 UNNAMED = "documents that left no name: the pages that had them are lost"
@@ -223,7 +223,7 @@ class Care(Writing, Failures):
                 missed = 0 if rows else missed + ROWS_PER_READ
                 continue
             yield from rows
-            at, missed = rows[-1][0], 0
+            at, missed = max(rows[-1][0], at + 1), 0  # in a damaged tree ids need not rise
 
     def _one_by_one(self, query: str, after: int) -> Iterator[tuple[Any, ...]]:
         for row_id in range(after + 1, after + ROWS_PER_READ + 1):

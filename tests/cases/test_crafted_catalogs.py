@@ -16,6 +16,7 @@ import pytest
 
 import ctxsearch
 from ctxsearch import CtxsearchError, DamagedIndexError, Document
+from ctxsearch.catalog import Catalog
 from ctxsearch.catalog.rows import CONTEXT, DOCUMENT
 from ctxsearch.catalog.schema import WORDS, checksum
 from tests.hashing import install, make_model
@@ -136,6 +137,15 @@ def test_views_and_triggers_of_a_stranger_are_refused(folder: Path, statements: 
 def test_rows_of_other_types_end_in_errors_of_ours(folder: Path, statement: str) -> None:
     craft(folder, statement)
     assert set(use(folder)) <= {"DamagedIndexError", "StoreError"}
+
+
+def test_a_walk_through_a_damaged_table_ends_where_ids_do_not_rise(folder: Path) -> None:
+    """A changed page gave a row of id 0 after each other: repair read it for ever."""
+    catalog = Catalog(folder / "catalog-1.sqlite3", read_only=True)
+    try:
+        assert {row[0] for row in catalog._readable("SELECT 0 AS id FROM documents WHERE documents.id > ?")} == {0}
+    finally:
+        catalog.close()
 
 
 def test_a_seal_without_a_checksum_is_none(folder: Path) -> None:
