@@ -57,7 +57,9 @@ class SentenceWords(NamedTuple):
         stored = np.frombuffer(data, _STORED)
         sentences = int(stored[0]) if len(stored) else 0
         words, starts = stored[1 + sentences :], stored[1 : 1 + sentences]
-        if not 0 < sentences < len(stored) or starts[0] or starts[-1] > len(words) or (starts[1:] < starts[:-1]).any():
+        if sentences >= len(stored) or (sentences == 0 and len(words)):
+            raise ValueError("not the words of sentences")
+        if sentences and (starts[0] or starts[-1] > len(words) or (starts[1:] < starts[:-1]).any()):
             raise ValueError("not the words of sentences")
         return cls(words, starts)
 

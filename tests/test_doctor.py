@@ -47,7 +47,9 @@ def test_all_is_fit(sample: ctxsearch.Index) -> None:
     assert f"faiss-cpu {importlib.metadata.version('faiss-cpu')}" in by_area["libraries"]["found"]
     assert by_area["index"]["found"].startswith(f"{sample.path}: 48 documents, 202 contexts")
     assert find_model().passport.label in by_area["model"]["found"]
-    assert re.search(r"\d+ in INT8; the rest in .*; a question takes \d+\.\d ms", by_area["encoder"]["found"])
+    assert re.search(
+        r"\d+ in INT8(, \d+ in \w+)?; the rest in .*; a question takes \d+\.\d ms", by_area["encoder"]["found"]
+    )
     assert sqlite3.sqlite_version in by_area["SQLite"]["found"]
     text = run("doctor", "--index", sample.path).stdout
     assert re.search(r"(?m)^ok {7}index {6}", text)

@@ -334,6 +334,15 @@ def test_html_nested_deeply_is_read(tmp_path: Path) -> None:
     assert html(tmp_path, "<div>" * 100_000 + "deep" + "</div>" * 100_000 + "<p>after").text == "deep\n\nafter"
 
 
+def test_nothing_of_html_nested_deeply_is_lost(tmp_path: Path) -> None:
+    numbers = [str(number) for number in range(20_000)]
+    divisions = "".join(f"<div title=a>{number}" for number in numbers)
+    script = "<script>no <b>word</b> of a script</script>"
+    page = html(tmp_path, f"{divisions}{script}{'</div>' * 20_000}<h2>after</h2>end")
+    assert page.text.split() == [*numbers, "after", "end"]
+    assert page.text.endswith("\n\nafter\n\nend")
+
+
 # --- JSON Lines ---
 
 

@@ -88,18 +88,21 @@ class Html(NamedTuple):
 
 
 MOST_NESTED = 100_000
-"""The time that lexbor takes grows with the square of the depth to which tags are nested; for so many, some seconds."""
+"""A page whose tags are nested deeper is refused."""
+
+DEEPEST_PARSED = 5_000
+"""Tags nested deeper are left out before lexbor sees them: its time grows with the square of the depth."""
 
 MAX_NESTED_TABLES = 10
 """Tables in tables deeper than this are taken for the layout of a page."""
 
 _FRAME = re.compile(r"<i?frame\s", re.IGNORECASE)
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^>]*>?")
 _NOT_NESTED = frozenset(
     "p li dt dd tr td th thead tbody tfoot option optgroup html head body area base br col embed hr img input link "
-    "meta param source track wbr".split()
+    "meta param source track wbr script style textarea title iframe noembed noframes noscript xmp".split()
 )
-"""Tags that may be left open without anything being nested in them."""
+"""Tags that may be left open without anything being nested in them, and those that hold no tags."""
 
 
 def parse(markup: str, source: str, *, whole: bool = False, depth: int = 0) -> Html:
@@ -114,8 +117,7 @@ def parse(markup: str, source: str, *, whole: bool = False, depth: int = 0) -> H
     Raises:
         SourceError: its tags are nested too deeply.
     """
-    if _is_nested_too_deeply(markup):
-        raise SourceError(source, f"its tags are nested more than {MOST_NESTED:,} deep")
+    markup = _without_deepest_tags(markup, source)
     tree = LexborHTMLParser(_SHADOW_ROOT.sub("<shadow-root", xhtml.as_html(markup)))
     if tree.body is None and (without_frames := tree.css_first("noframes")) is not None:
         tree = LexborHTMLParser(without_frames.text())
@@ -153,17 +155,27 @@ def _text_of_page(tree: LexborHTMLParser, *, whole: bool, depth: int) -> _Text:
     return text
 
 
-def _is_nested_too_deeply(markup: str) -> bool:
-    """Whether more tags are open at one place than lexbor should be given."""
-    if markup.count("<") <= MOST_NESTED:
-        return False
-    depth = 0
+def _without_deepest_tags(markup: str, source: str) -> str:
+    """The text without the tags that are nested too deeply for lexbor; what stands between them stays.
+
+    Raises:
+        SourceError: they are nested more than `MOST_NESTED` deep.
+    """
+    if markup.count("<") <= DEEPEST_PARSED:
+        return markup
+    kept: list[str] = []
+    depth = end = 0
     for tag in _TAG.finditer(markup):
-        if tag[2].lower() not in _NOT_NESTED:
-            depth = max(0, depth - 1) if tag[1] else depth + 1
-            if depth > MOST_NESTED:
-                return True
-    return False
+        if tag[2].lower() in _NOT_NESTED:
+            continue
+        depth += -1 if tag[1] else 1
+        if depth > MOST_NESTED:
+            raise SourceError(source, f"its tags are nested more than {MOST_NESTED:,} deep")
+        if depth >= DEEPEST_PARSED + bool(not tag[1]):
+            kept += markup[end : tag.start()], " "
+            end = tag.end()
+        depth = max(0, depth)
+    return "".join(kept) + markup[end:]
 
 
 def _main(tree: LexborHTMLParser) -> LexborNode | None:

@@ -160,7 +160,7 @@ _OTHER_DOCUMENTS = (
 """By how the name of a part begins or ends."""
 _READABLE = frozenset(
     "txt md rst adoc html htm xhtml xml csv tsv json jsonl ipynb vtt srt eml msg mbox pdf rtf docx pptx xlsx xls odt "
-    "odp ods epub tex log yaml yml toml py".split()
+    "odp ods epub tex log yaml yml toml py zip gz".split()
 )
 
 
